@@ -1,0 +1,38 @@
+# make demo: the main job, from nothing.   make test: the whole suite, from nothing.
+# make check: style and types.             make build: the wheel from the sdist, tried in a clean environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check build
+
+demo: $(VENV)/.demo
+	$(BIN)/spatial-reward demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+build: $(VENV)/.dev
+	rm -rf dist && $(BIN)/python -m build --sdist --outdir dist . && $(BIN)/python -m build --wheel --outdir dist $$(.ci/unpack dist)
+	.ci/smoke $(PYTHON) dist
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "spatial-reward needs Python 3.11 to 3.13: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
+	.ci/gl
+	$(PIP) -e '.[viz]'
+	@touch $@
+
+# Meta-World pins an old mujoco but runs on the tested one, hence --no-deps.
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps metaworld==3.1.1
+	@touch $@

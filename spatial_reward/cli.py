@@ -1,0 +1,86 @@
+"""The command line: `spatial-reward <command> key=value ...`; arguments in, one library call, files out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Metric, multi-frame spatial perception as a safe reward.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Words = Annotated[list[str] | None, typer.Argument(metavar="key=value ...", help="What to change.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Show the configuration and stop.")]
+ConfigDir = Annotated[Path | None, typer.Option(help="Folder searched for YAML before the built-in one.")]
+ConfigName = Annotated[str | None, typer.Option(help="YAML file to use instead of the command's own.")]
+
+
+@app.command()
+def demo(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Run the main job: an environment, a goal, a model; write recording, report and summary."""
+    config = _config(config_name or "demo", words, config_dir, print_config)
+    from spatial_reward.demo import run_demo
+
+    folder = run_demo(config)
+    typer.echo(folder / "summary.json")
+
+
+@app.command()
+def doctor() -> None:
+    """Show what is installed, what renders, what is missing and the fix."""
+    from rich.console import Console
+
+    from spatial_reward.doctor import examine
+
+    console, broken = Console(), False
+    for check in examine():
+        mark = "[green]ok[/]" if check.fine else ("[red]missing[/]" if check.required else "[yellow]-[/]")
+        remedy = "" if check.fine else f"  ->  {check.remedy}"
+        console.print(f"{mark:>16} {check.name}: {check.found}", end="", highlight=False, soft_wrap=True)
+        console.print(remedy, markup=False, highlight=False, soft_wrap=True)
+        broken |= check.required and not check.fine
+    raise typer.Exit(2 if broken else 0)
+
+
+def _config(name: str, words: list[str] | None, folder: Path | None, show: bool) -> dict[str, Any]:
+    from spatial_reward.config import compose
+
+    config = compose(name, words or [], folder)
+    if show:
+        typer.echo(json.dumps(config, indent=2))
+        raise typer.Exit
+    return config
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """End with one line and exit code 2 where the user can mend it; defects keep their traceback."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        typer.secho(f"spatial-reward: {error}", err=True, fg="red")
+        sys.exit(2)
+
+
+def main() -> None:
+    """Run the command line."""
+    with _one_line_errors():
+        app()
+
+
+if __name__ == "__main__":
+    main()

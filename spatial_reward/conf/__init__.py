@@ -1,0 +1,1 @@
+"""The default configuration of every command, as Hydra YAML."""
