@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+_BUILT_IN = "pkg://spatial_reward.conf"
 _LOCK = threading.Lock()  # Hydra's global state is not thread-safe
 
 
@@ -31,7 +32,6 @@ def compose(command: str, overrides: list[str], config_dir: Path | None = None) 
 
 def _compose(command: str, words: list[str], config_dir: Path | None) -> Any:
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.singleton import Singleton
     from hydra.errors import HydraException
@@ -39,9 +39,9 @@ def _compose(command: str, words: list[str], config_dir: Path | None) -> Any:
 
     outer = Singleton.get_state()  # another Hydra program may be running around us
     GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
+    source, search = _sources(command, config_dir)
     try:
-        with initialize_config_module("spatial_reward.conf", version_base="1.3"):
+        with source:
             defaults = hydra_compose(command, search)
             choices = [word for word in words if _is_choice(word, defaults)]
             _reject_unknown_keys(hydra_compose(command, search + choices), words)
@@ -50,6 +50,20 @@ def _compose(command: str, words: list[str], config_dir: Path | None) -> Any:
         raise ValueError(_one_line(error)) from error
     finally:
         Singleton.set_state(outer)
+
+
+def _sources(command: str, config_dir: Path | None) -> tuple[Any, list[str]]:
+    """Return where Hydra finds the command's own file, and the word that names the other place."""
+    from hydra import initialize_config_dir, initialize_config_module
+
+    if config_dir and (config_dir / f"{command}.yaml").exists():
+        return initialize_config_dir(str(config_dir.resolve()), version_base="1.3"), [_search(_BUILT_IN)]
+    places = [_search(f"file://{config_dir.resolve()}")] if config_dir else []
+    return initialize_config_module("spatial_reward.conf", version_base="1.3"), places
+
+
+def _search(place: str) -> str:
+    return f"hydra.searchpath=[{place}]"
 
 
 def _is_choice(word: str, defaults: Any) -> bool:

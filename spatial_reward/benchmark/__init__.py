@@ -1,0 +1,1 @@
+"""Measure how right the measurements are."""

@@ -1,0 +1,206 @@
+"""Draw MuJoCo scenes offscreen: one OpenGL context per model, size and thread."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from typing import Any, NamedTuple
+from weakref import WeakSet, WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_reward.envs.gl import current, load_mujoco, new_context
+
+MAX_GEOMS = 10_000  # of a scene, as in MuJoCo's own renderer
+
+
+class Labels(NamedTuple):
+    """What pixels show: planar depth [m] (NaN: nothing), object id and `mjtObj` type (-1: nothing)."""
+
+    depth: NDArray[np.float32]
+    ids: NDArray[np.int32]
+    types: NDArray[np.int32]
+
+
+class Canvas:
+    """An offscreen buffer for pictures of one model in one size; it belongs to the thread that made it.
+
+    Args:
+        model: MjModel.
+        width: Of pictures [px].
+        height: Of pictures [px].
+        shadows: Draw shadows and multisample as the model's `visual/quality` says. Without, a picture
+            takes a few per cent of the time.
+
+    Raises:
+        RuntimeError: If no OpenGL context can be made; in a process forked from one that had drawn.
+    """
+
+    def __init__(self, model: Any, width: int, height: int, shadows: bool = False) -> None:
+        """Make the context and upload the model's meshes and textures."""
+        _refuse_after_fork()
+        self._mujoco = load_mujoco()
+        self.model, self.width, self.height = model, width, height
+        self._rect = self._mujoco.MjrRect(0, 0, width, height)
+        with current():
+            self._context = new_context(width, height)
+            self._context.make_current()
+            self._buffers = _buffers(self._mujoco, model, width, height, shadows)
+        _remember(self)
+
+    def draw(self, scene: Any) -> NDArray[np.uint8]:
+        """Return the picture (H, W, 3) of an MjvScene."""
+        rgb = np.empty((self.height, self.width, 3), np.uint8)
+        self._render(scene, rgb, None)
+        return rgb[::-1].copy()
+
+    def label(self, scene: Any) -> Labels:
+        """Return depth and object of each pixel of an MjvScene."""
+        colours = np.empty((self.height, self.width, 3), np.uint8)
+        depth = np.empty((self.height, self.width), np.float32)
+        flags = scene.flags.copy()
+        for flag in (self._mujoco.mjtRndFlag.mjRND_SEGMENT, self._mujoco.mjtRndFlag.mjRND_IDCOLOR):
+            scene.flags[int(flag)] = 1
+        try:
+            self._render(scene, colours, depth)
+        finally:
+            scene.flags[:] = flags
+        numbers = colours[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)
+        table = _objects(scene)
+        return Labels(_metric(depth[::-1], numbers > 0, scene), table[numbers, 0], table[numbers, 1])
+
+    def close(self) -> None:
+        """Free the context; a second call does nothing. `draw` and `label` fail afterwards."""
+        context, self._context = getattr(self, "_context", None), None
+        if context is None:
+            return
+        with current(context):
+            self._buffers.free()
+            context.free()
+
+    def abandon(self) -> None:
+        """Let go of the context without freeing it, where OpenGL must not be touched any more."""
+        if self._context is not None:
+            _abandoned.append((self._context, self._buffers))
+            self._context = None
+
+    def _render(self, scene: Any, rgb: NDArray[np.uint8], depth: NDArray[np.float32] | None) -> None:
+        _refuse_after_fork()
+        if self._context is None:
+            raise RuntimeError("This canvas is closed.")
+        with current(self._context):
+            self._mujoco.mjr_render(self._rect, scene, self._buffers)
+            self._mujoco.mjr_readPixels(rgb, depth, self._rect, self._buffers)
+
+    def __del__(self) -> None:
+        """Free the context with the last one who draws on it."""
+        self.close()
+
+
+_threads = threading.local()  # holds `canvases` of each thread
+_settings = threading.Lock()  # held while a model's visual settings are changed for a moment
+_made: WeakSet[Canvas] = WeakSet()  # in all threads
+_drawn = False  # whether any was ever made: OpenGL keeps its own threads after the last is freed
+_drawn_before_fork = False
+_abandoned: list[Any] = []  # kept from being freed by the garbage collector
+
+
+def shared_canvas(model: Any, width: int, height: int, shadows: bool = False) -> Canvas:
+    """Return this thread's canvas for a model and size; made when first asked for, freed with its last user.
+
+    Raises:
+        RuntimeError: As for `Canvas`.
+    """
+    canvases = _canvases()
+    key = (id(model), width, height, shadows)  # a canvas holds its model, so that the id stays unique
+    canvas = canvases.get(key)
+    if canvas is None:
+        canvas = canvases[key] = Canvas(model, width, height, shadows)
+    return canvas
+
+
+def _canvases() -> WeakValueDictionary[tuple[int, int, int, bool], Canvas]:
+    if not hasattr(_threads, "canvases"):
+        _threads.canvases = WeakValueDictionary()
+    found: WeakValueDictionary[tuple[int, int, int, bool], Canvas] = _threads.canvases
+    return found
+
+
+def _remember(canvas: Canvas) -> None:
+    global _drawn
+    if not _drawn:
+        atexit.register(_close_all)  # before OpenGL's own, which was registered with the first context
+    _drawn = True
+    _made.add(canvas)
+
+
+def _close_all() -> None:
+    """Free this thread's canvases at exit, and leave those of others to the end of the process."""
+    for canvas in list(_canvases().values()):
+        canvas.close()
+    for canvas in list(_made):
+        canvas.abandon()
+
+
+def _refuse_after_fork() -> None:
+    if _drawn_before_fork:
+        raise RuntimeError(
+            "This process was forked after its parent had drawn a picture, where OpenGL hangs. Start workers "
+            'with "spawn" or "forkserver" (AsyncVectorEnv(..., context="spawn")), or draw only in workers.'
+        )
+
+
+def _after_fork() -> None:
+    """Never touch the parent's contexts in a child: even freeing them may hang."""
+    global _drawn_before_fork
+    _drawn_before_fork = _drawn_before_fork or _drawn
+    for canvas in list(_made):
+        canvas.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _buffers(mujoco: Any, model: Any, width: int, height: int, shadows: bool) -> Any:
+    """Make an MjrContext of the wanted size and quality, leaving the model's settings as they were.
+
+    MuJoCo reads them only when a context is made, so that other renderers of the model see no change.
+    """
+    wanted = {"offwidth": width, "offheight": height}
+    if not shadows:
+        wanted |= {"shadowsize": 0, "offsamples": 0}
+    with _settings:
+        kept = {name: getattr(_section(model, name), name) for name in wanted}
+        try:
+            for name, value in wanted.items():
+                setattr(_section(model, name), name, value)
+            buffers = mujoco.MjrContext(model, int(mujoco.mjtFontScale.mjFONTSCALE_100))
+        finally:
+            for name, value in kept.items():
+                setattr(_section(model, name), name, value)
+    mujoco.mjr_setBuffer(int(mujoco.mjtFramebuffer.mjFB_OFFSCREEN), buffers)
+    buffers.readDepthMap = int(mujoco.mjtDepthMap.mjDEPTH_ZEROFAR)
+    return buffers
+
+
+def _section(model: Any, name: str) -> Any:
+    return model.vis.global_ if name.startswith("off") and name != "offsamples" else model.vis.quality
+
+
+def _objects(scene: Any) -> NDArray[np.int32]:
+    """Return (n + 1, 2) object ids and types by number in the picture; number 0 is the background."""
+    table = np.full((scene.ngeom + 1, 2), -1, np.int32)
+    for geom in scene.geoms[: scene.ngeom]:
+        if geom.segid >= 0:
+            table[geom.segid + 1] = geom.objid, geom.objtype
+    return table
+
+
+def _metric(buffer: NDArray[np.float32], seen: NDArray[np.bool_], scene: Any) -> NDArray[np.float32]:
+    """Turn a reversed depth buffer (1 near, 0 far) into planar depth [m]."""
+    near, far = float(scene.camera[0].frustum_near), float(scene.camera[0].frustum_far)
+    depth = near * far / (near + buffer.astype(np.float64) * (far - near))
+    return np.where(seen, depth, np.nan).astype(np.float32)

@@ -1,0 +1,160 @@
+"""Reward an environment by how far its things are from a goal, measured in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from spatial_reward.camera import Camera
+from spatial_reward.envs.camera_path import CameraPath
+from spatial_reward.envs.observed import KEY, Observation, Observed
+from spatial_reward.envs.scoring import (
+    LATENCY,
+    Recorder,
+    Score,
+    ScoredEpisode,
+    Scoring,
+    answer_all,
+    record,
+)
+from spatial_reward.rewards import Goal, parse_goal
+from spatial_reward.rewards.shaping import Mode, Uncertainty
+from spatial_reward.types import Model, Reference
+
+__all__ = ["Observation", "Observed", "SpatialReward"]
+
+
+class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
+    """Reward every step by the goal; observations and spaces stay as they are.
+
+    `info` gets plain floats and bools under `spatial_reward/`: potential [m], progress, success, std [m],
+    valid (all as measured; NaN and False where this step was not judged), held (no new measurement was
+    used), env_reward, shaping (what was added, weight included), latency_s (of the model and the judge),
+    and truth_distance [m] where the truth is noted. `VectorSpatialReward` is its vector twin.
+
+    Args:
+        env: An environment; with a MuJoCo model unless camera="render".
+        goal: A goal, or its text such as "near(cube, pad, within=3cm)"; names are of bodies, geoms, sites.
+        model: A model, or a name for `load_model`.
+        camera: Name of a camera of the simulator, "default", a `CameraPath`, or "render" for the pictures
+            of `env.render()`, which needs `references` and `calibration`.
+        size: Of the simulator's pictures, (width, height) or one number for both [px].
+        references: Use these instead of finding the goal's names in the simulator.
+        calibration: Camera of the pictures of `env.render()`.
+        every: Judge every n-th step, and the last one of an episode.
+        truth: Note the goal's true distance in `info`, by the simulator's positions.
+        recorder: Gets a `Step` for every judged frame.
+        reward: "shaping", "delta", "progress", "success" or "metric"; see `rewards.Shaping`, which takes
+            this and the following six.
+        gamma: Discount of the learner.
+        weight: Reward per metre, or per unit of progress or success.
+        env_weight: Of the environment's own reward.
+        uncertainty: "hold", "lcb", "env" or "none".
+        max_std: Of the potential [m].
+        beta: Standard deviations below the potential.
+        terminate_on_success: End the episode where success was predicted; it never ends otherwise.
+        success_threshold: Probability from which a judged frame votes for success.
+        success_votes: (k, n): k of the last n judged frames must vote.
+
+    Raises:
+        ValueError: If an argument is unknown, out of range, or does not fit the others; at a reset, if a
+            name is unknown or not visible.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        goal: Goal | str,
+        model: Model | str = "rgbd",
+        *,
+        camera: str | CameraPath = "default",
+        size: int | tuple[int, int] = (224, 224),
+        references: Mapping[str, Reference] | None = None,
+        calibration: Camera | None = None,
+        every: int = 1,
+        truth: bool = False,
+        recorder: Recorder | None = None,
+        reward: Mode = "shaping",
+        gamma: float = 0.99,
+        weight: float = 1.0,
+        env_weight: float = 1.0,
+        uncertainty: Uncertainty = "hold",
+        max_std: float = 0.05,
+        beta: float = 1.0,
+        terminate_on_success: bool = False,
+        success_threshold: float = 0.9,
+        success_votes: tuple[int, int] = (2, 3),
+    ) -> None:
+        """Check the arguments and load the model."""
+        scoring: dict[str, Any] = dict(
+            reward=reward,
+            gamma=gamma,
+            weight=weight,
+            env_weight=env_weight,
+            uncertainty=uncertainty,
+            max_std=max_std,
+            beta=beta,
+            terminate_on_success=terminate_on_success,
+            success_threshold=success_threshold,
+            success_votes=success_votes,
+        )
+        capture: dict[str, Any] = dict(
+            camera=camera, size=size, references=references, calibration=calibration, every=every
+        )
+        RecordConstructorArgs.__init__(
+            self,
+            _disable_deepcopy=True,  # a model or recorder is shared, not copied
+            goal=str(goal),
+            model=model,
+            truth=truth,
+            recorder=recorder,
+            **capture,
+            **scoring,
+        )
+        self.scoring = Scoring(parse_goal(goal), **scoring)
+        self.model = loaded(model)
+        needs = {"depth": "depth" in self.model.needs, "truth": truth or "truth" in self.model.needs}
+        gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, **capture, **needs))
+        self._recorder = recorder
+        self._episode: ScoredEpisode | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment and judge its first frame."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        first: Observation = info.pop(KEY)
+        episode = self._episode = ScoredEpisode(self.scoring, first)
+        [answers], latency = answer_all(self.model, [episode.questions(first)])
+        score = episode.begin(answers)
+        record(self._recorder, episode, first, score, latency)
+        return observation, {**info, **score.info, LATENCY: latency}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step the environment and judge where that led.
+
+        Raises:
+            RuntimeError: Before the first reset.
+        """
+        episode = self._episode
+        if episode is None:
+            raise RuntimeError("Call reset() before step().")
+        observation, env_reward, terminated, truncated, info = self.env.step(action)
+        seen: Observation | None = info.pop(KEY, None)
+        [answers], latency = answer_all(self.model, [episode.questions(seen)])
+        score = episode.step(seen, answers, float(env_reward), bool(terminated))
+        record(self._recorder, episode, seen, score, latency)
+        info = {**info, **score.info, LATENCY: latency}
+        return observation, score.reward, score.terminated, truncated, info
+
+
+def loaded(model: Model | str) -> Model:
+    """Return the model, loaded if it is a name."""
+    if not isinstance(model, str):
+        return model
+    from spatial_reward.models import load_model
+
+    return load_model(model)

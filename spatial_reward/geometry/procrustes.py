@@ -1,0 +1,325 @@
+"""The rigid motion between matched 3-D points, with an honest covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spatial_reward.camera import Array, invert, rigid, transform
+from spatial_reward.geometry.consensus import CHI2_GATE, CHI2_MEDIAN, closed_form, first_guess
+from spatial_reward.geometry.rotations import rotation_angle, rotation_matrix, rotation_vector, skew
+
+_FLOOR = 1e-9  # [m]; no point is better known than this
+_FLATNESS = 1e-8  # ratio of rotational informations below which points lie on a line or in one place
+_WORST_ROTATION = np.radians(20.0)  # [rad] std beyond which a plain rigid fit has not seen the rotation
+_SOFT_STEPS, _STEPS = 3, 15
+
+
+@dataclass(frozen=True, eq=False)
+class RigidFit:
+    """A rigid motion fitted to matched points.
+
+    Attributes:
+        b_from_a: (4, 4) transform from the source's axes to the target's; NaN where not valid.
+        covariance: (6, 6) of the small motion [rotation vector rad, translation m] that, applied after
+            `b_from_a` about `centre`, would give the truth: p -> centre + Exp(w) (p - centre) + v.
+            It holds for independent errors of the points. NaN where nothing tells the noise.
+        centre: (3,) weighted centroid of the points used [m], in the target's axes.
+        inliers: (N,) which of the given points agree.
+        residual: Root mean square distance [m] of the inliers.
+        dropped: How many points were left out because they or their covariances were not finite.
+        valid: Whether the points determine the motion.
+    """
+
+    b_from_a: Array
+    covariance: Array
+    centre: Array
+    inliers: NDArray[np.bool_]
+    residual: float
+    dropped: int
+    valid: bool
+
+    @classmethod
+    def unknown(cls, count: int = 0, dropped: int = 0) -> RigidFit:
+        """Make the fit of `count` points that do not determine a motion."""
+        nan = float("nan")
+        none = np.zeros(count, bool)
+        return cls(np.full((4, 4), nan), np.full((6, 6), nan), np.full(3, nan), none, nan, dropped, False)
+
+    @property
+    def rotation_std(self) -> float:
+        """Standard deviation of the worst known axis of rotation [deg]."""
+        return _worst_std_degrees(self.covariance[:3, :3])
+
+    def inverse(self) -> RigidFit:
+        """Return the motion from target to source, with its covariance."""
+        back = invert(self.b_from_a)
+        turn = np.kron(np.eye(2), back[:3, :3])
+        return replace(
+            self,
+            b_from_a=back,
+            covariance=turn @ self.covariance @ turn.T,
+            centre=transform(back, self.centre),
+        )
+
+
+def moved_point(fit: RigidFit, point: ArrayLike, covariance: ArrayLike | None = None) -> tuple[Array, Array]:
+    """Move points (..., 3) by a fit and return them with their covariances (..., 3, 3) [m^2].
+
+    Args:
+        fit: The motion.
+        point: (..., 3) in the source's axes [m].
+        covariance: (..., 3, 3) of the points themselves, where they are not exact.
+    """
+    moved = transform(fit.b_from_a, point)
+    jacobian = _jacobian(moved - fit.centre)
+    spread = jacobian @ fit.covariance @ np.swapaxes(jacobian, -1, -2)
+    if covariance is not None:
+        rotation = fit.b_from_a[:3, :3]
+        spread = spread + rotation @ np.asarray(covariance, float) @ rotation.T
+    return moved, spread
+
+
+def fit_rigid(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    source_covariance: ArrayLike | None = None,
+    target_covariance: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    robust: bool = True,
+) -> RigidFit:
+    """Fit the rigid motion that maps source points onto target points.
+
+    Weighted Procrustes on the best of many small fits, then Gauss-Newton steps with the full
+    covariances, soft weights first and a 99 % gate last; survives 40 % gross outliers. Not valid with
+    fewer than three points that agree, on a line, in one place, or worse known than 20 degrees.
+
+    Args:
+        source: (N, 3) points [m].
+        target: (N, 3) the same points after the motion [m].
+        source_covariance: (N, 3, 3) [m^2]; without any covariance the noise is read from the residuals.
+        target_covariance: (N, 3, 3) [m^2].
+        weights: (N,) how much each point counts, such as the probability that it belongs to the body.
+        robust: Whether some points may be wrong altogether.
+
+    Raises:
+        ValueError: If shapes disagree or a weight is negative.
+    """
+    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    if len(matches.source) < 3:
+        return RigidFit.unknown(len(matches.used), matches.dropped)
+    fit = _fit(matches, np.inf, robust)
+    determined = fit.inliers.sum() >= 3 and _rotation_is_seen(matches, fit)
+    return fit if determined else RigidFit.unknown(len(matches.used), matches.dropped)
+
+
+def fit_motion(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    source_covariance: ArrayLike | None = None,
+    target_covariance: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    robust: bool = True,
+    rotation_prior: float = 10.0,  # [deg]
+) -> RigidFit:
+    """Fit the rigid motion of a body, however little of it is seen; one point is enough.
+
+    As `fit_rigid`, with the expectation that bodies turn by about `rotation_prior` (a heavy-tailed
+    prior: its variance grows with the turn itself, so that clear evidence of a big turn is believed).
+    Axes that the points do not determine fall back to no rotation and keep the prior in the covariance.
+    """
+    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    if len(matches.source) < 1:
+        return RigidFit.unknown(len(matches.used), matches.dropped)
+    return _fit(matches, float(np.radians(rotation_prior)), robust)
+
+
+def fit_translation(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    source_covariance: ArrayLike | None = None,
+    target_covariance: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    robust: bool = True,
+    rotation_std: float = 10.0,  # [deg]
+) -> RigidFit:
+    """Fit a motion without rotation, which may in truth turn by `rotation_std` about the centre."""
+    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    if len(matches.source) < 1:
+        return RigidFit.unknown(len(matches.used), matches.dropped)
+    fit = _fit(matches, 0.0, robust)
+    covariance = fit.covariance.copy()
+    covariance[:3, :3] = np.eye(3) * np.radians(rotation_std) ** 2
+    return replace(fit, covariance=covariance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Matches:
+    """The finite matches with positive weight, and where they stood among those given."""
+
+    source: Array
+    target: Array
+    source_covariance: Array
+    target_covariance: Array
+    weights: Array
+    stated: bool  # whether the covariances are real ones, not units
+    used: NDArray[np.bool_]
+    dropped: int
+
+    @property
+    def floor(self) -> float:
+        """Smallest factor of the covariances: never below the stated noise."""
+        return 1.0 if self.stated else _FLOOR**2
+
+    def information(self, rotation: Array) -> Array:
+        """Return the inverse covariances (N, 3, 3) of the residuals."""
+        if not self.stated:
+            return np.broadcast_to(np.eye(3), (len(self.source), 3, 3))
+        covariance = rotation @ self.source_covariance @ rotation.T + self.target_covariance
+        inverse: Array = np.linalg.inv(covariance + _FLOOR**2 * np.eye(3))
+        return inverse
+
+    def variance(self) -> Array:
+        """Return the mean variance (N,) of one coordinate of the residuals."""
+        total = np.trace(self.source_covariance + self.target_covariance, axis1=1, axis2=2)
+        return total / 3 + _FLOOR**2
+
+
+@dataclass(frozen=True, eq=False)
+class _Residuals:
+    """The matches seen from a candidate motion: linearised about `centre`."""
+
+    error: Array  # (N, 3)
+    squared: Array  # (N,) Mahalanobis distance squared
+    jacobian: Array  # (N, 3, 6)
+    information: Array  # (N, 3, 3)
+    centre: Array  # (3,)
+
+
+def _matches(
+    source: ArrayLike,
+    target: ArrayLike,
+    source_covariance: ArrayLike | None,
+    target_covariance: ArrayLike | None,
+    weights: ArrayLike | None,
+) -> _Matches:
+    source, target = np.asarray(source, float), np.asarray(target, float)
+    if source.ndim != 2 or source.shape[1] != 3 or target.shape != source.shape:
+        raise ValueError(f"`source` and `target` must both be (N, 3), got {source.shape} and {target.shape}.")
+    count = len(source)
+    stated = source_covariance is not None or target_covariance is not None
+    unit = 0.0 if stated else 0.5  # without covariances each residual has unit variance, up to a factor
+    first = _covariances("source_covariance", source_covariance, count, unit)
+    second = _covariances("target_covariance", target_covariance, count, unit)
+    weight = np.ones(count) if weights is None else np.asarray(weights, float)
+    if weight.shape != (count,) or (weight < 0).any():
+        raise ValueError(f"`weights` must be ({count},) and not negative, got {weight.shape}: {weight}.")
+    rows = np.concatenate(
+        [source, target, first.reshape(count, 9), second.reshape(count, 9), weight[:, None]], axis=1
+    )
+    finite = np.isfinite(rows).all(axis=1)
+    used = finite & (weight > 0)
+    chosen = (array[used] for array in (source, target, first, second, weight))
+    return _Matches(*chosen, stated, used, int((~finite).sum()))
+
+
+def _covariances(name: str, covariances: ArrayLike | None, count: int, unit: float) -> Array:
+    if covariances is None:
+        return np.broadcast_to(unit * np.eye(3), (count, 3, 3))
+    array = np.asarray(covariances, float)
+    if array.shape != (count, 3, 3):
+        raise ValueError(f"`{name}` must be ({count}, 3, 3) [m^2], got {array.shape}.")
+    return array
+
+
+def _fit(matches: _Matches, rotation_prior: float, robust: bool) -> RigidFit:
+    motion = _start(matches, rotation_prior, robust)
+    weights, scale = matches.weights, matches.floor
+    for step in range(_STEPS):
+        residuals = _residuals(matches, motion, weights)
+        before = weights
+        if robust:
+            scale = _scale(matches, residuals.squared, weights > 0)
+            weights = matches.weights * _trust(residuals.squared / scale, soft=step < _SOFT_STEPS)
+        elif not matches.stated:
+            scale = max(matches.floor, float(np.average(residuals.squared, weights=weights)) / 3)
+        change = _step(residuals, weights / scale, rotation_prior, motion)
+        motion = _perturbed(motion, change, residuals.centre)
+        settled = step >= _SOFT_STEPS and np.array_equal(before > 0, weights > 0)
+        if settled and np.abs(change).max() < 1e-11:
+            break
+    return _described(matches, motion, weights, scale, rotation_prior)
+
+
+def _start(matches: _Matches, rotation_prior: float, robust: bool) -> Array:
+    source, target, weights, variance = matches.source, matches.target, matches.weights, matches.variance()
+    if rotation_prior == 0:
+        return rigid(np.eye(3), np.median(target - source, axis=0))
+    if robust:
+        return first_guess(source, target, variance, weights, matches.floor, rotation_prior)
+    return closed_form(source, target, weights / variance)
+
+
+def _residuals(matches: _Matches, motion: Array, weights: Array) -> _Residuals:
+    moved = transform(motion, matches.source)
+    error = matches.target - moved
+    information = matches.information(motion[:3, :3])
+    share = weights * np.trace(information, axis1=1, axis2=2)
+    centre = share @ moved / share.sum()
+    squared = np.einsum("ni,nij,nj->n", error, information, error)
+    return _Residuals(error, squared, _jacobian(moved - centre), information, centre)
+
+
+def _jacobian(arms: Array) -> Array:
+    """Return how points at `arms` (..., 3) from the centre follow a small motion: (..., 3, 6)."""
+    identity = np.broadcast_to(np.eye(3), (*arms.shape, 3))
+    return np.concatenate([-skew(arms), identity], axis=-1)
+
+
+def _scale(matches: _Matches, squared: Array, trusted: NDArray[np.bool_]) -> float:
+    """Return by what factor the variances are larger than stated, from a weighted median."""
+    squared, weights = squared[trusted], matches.weights[trusted]
+    order = np.argsort(squared)
+    below = np.cumsum(weights[order])
+    median = squared[order[np.searchsorted(below, below[-1] / 2)]]
+    return max(matches.floor, float(median) / CHI2_MEDIAN)
+
+
+def _trust(squared: Array, soft: bool) -> Array:
+    if soft:  # Geman-McClure: far points pull little, but may come back
+        return 1 / (1 + squared / CHI2_GATE) ** 2
+    return (squared <= CHI2_GATE).astype(float)
+
+
+def _step(residuals: _Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
+    hessian, gradient = _normal_equations(residuals, weights)
+    turn = rotation_vector(motion[:3, :3])
+    known = _prior_information(rotation_prior, motion)
+    if rotation_prior == 0:
+        hessian[:3, 3:] = hessian[3:, :3] = 0.0
+        return np.concatenate([np.zeros(3), np.linalg.solve(hessian[3:, 3:], gradient[3:])])
+    hessian[:3, :3] += known * np.eye(3)
+    gradient[:3] -= known * turn
+    damped = hessian + 1e-12 * np.diag(np.diag(hessian) + np.trace(hessian) * 1e-3)
+    change: Array = np.linalg.solve(damped, gradient)
+    return change
+
+
+def _normal_equations(residuals: _Residuals, weights: Array) -> tuple[Array, Array]:
+    jacobian = residuals.jacobian.reshape(-1, 6)
+    weighted = (weights[:, None, None] * residuals.information @ residuals.jacobian).reshape(-1, 6)
+    return jacobian.T @ weighted, weighted.T @ residuals.error.reshape(-1)
+
+
+def _prior_information(rotation_prior: float, motion: Array) -> float:
+    return 1 / (rotation_prior**2 + float(rotation_angle(motion[:3, :3])) ** 2) if rotation_prior else np.inf
+
+
+def _perturbed(motion: Array, change: Array, centre: Array) -> Array:
+    rotation = rotation_matrix(change[:3])
+    return rigid(rotation @ motion[:3, :3], rotation @ (motion[:3, 3] - centre) + centre + change[3:])
