@@ -60,7 +60,7 @@ def _completed(config: Config) -> Config:
     if config["episodes"] < 1:
         raise ValueError(f"`episodes` must be at least 1, got {config['episodes']}.")
     recipe = RECIPES.get(config["env"]) or Recipe(config["env"], goal="")
-    filled = {name: config[name] or getattr(recipe, name) for name in ("goal", "camera", "steps")}
+    filled = {name: config[name] or getattr(recipe, name) for name in ("goal", "camera", "size", "steps")}
     if not filled["goal"]:
         raise ValueError(
             f"{config['env']!r} has no goal in the catalogue: give goal='near(a, b, within=3cm)'."

@@ -113,6 +113,7 @@ class Answer:
         source: Name of the model.
         covariance: (3, 3) of a vector value [m^2], where known.
         match: Where the (first) reference point is in the last frame [px], where known.
+        motion: (4, 4) rigid motion of the thing in camera-1 axes, where known.
     """
 
     value: Value | None
@@ -123,6 +124,7 @@ class Answer:
     source: str = ""
     covariance: Array | None = None
     match: tuple[float, float] | None = None
+    motion: Array | None = None
 
     @classmethod
     def unknown(cls, why: str, unit: str = "1", source: str = "") -> Answer:
@@ -143,7 +145,7 @@ class Question:
         answer: The truth, where known.
         anchor: (3,) point [m] in the first camera's axes whose motion is asked, where it is not the
             surface under the first pixel but moves rigidly with it (such as the centre of a body).
-        guess: Where the first point was last seen [px]: a place to start the search in the last frame.
+        previous: Answer to the same question about an earlier last frame: a place to start the search.
     """
 
     kind: str
@@ -153,7 +155,7 @@ class Question:
     prompt: str = ""
     answer: Answer | None = None
     anchor: Array | None = None
-    guess: tuple[float, float] | None = None
+    previous: Answer | None = None
 
 
 @dataclass(frozen=True, eq=False)

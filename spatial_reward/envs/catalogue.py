@@ -38,6 +38,7 @@ class Recipe:
         env_id: A name that `make` knows.
         goal: Goal in words; its names are bodies, geoms or sites of the environment's MuJoCo model.
         camera: Name of a camera of the model, or "default" for the view that `env.render()` shows.
+        size: Side of the pictures [px] in which the things of the goal cover enough pixels to be followed.
         steps: Length of an episode that leaves the expert time to finish and to stand still.
         success_key: Where the environment's own verdict is in `info`; "" where it gives none.
         expert: Whether `experts.expert` has a policy for it.
@@ -49,10 +50,11 @@ class Recipe:
     steps: int = 50
     success_key: str = "is_success"
     expert: bool = True
+    size: int = 224
 
 
 def _meta_world(task: str, goal: str, steps: int, camera: str = "corner") -> Recipe:
-    return Recipe(f"metaworld/{task}", goal, camera, steps, success_key="success")
+    return Recipe(f"metaworld/{task}", goal, camera, steps, success_key="success", size=448)
 
 
 def _dm_control(task: str, goal: str, steps: int, camera: str = "default") -> Recipe:
@@ -66,10 +68,10 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("SpatialReward/Push-v0", "near(cube, pad, within=4cm)", steps=120),
         Recipe("SpatialReward/Lift-v0", "lift(cube, by=10cm)", steps=100),
         Recipe("SpatialReward/Stack-v0", "near(cube_a, cube_b_top, within=2cm)", steps=150),
-        Recipe("FetchReach-v4", "near(robot0:grip, target0, within=5cm)"),
-        Recipe("FetchPush-v4", "near(object0, target0, within=5cm)"),
-        Recipe("FetchPickAndPlace-v4", "near(object0, target0, within=5cm)"),
-        Recipe("FetchSlide-v4", "near(object0, target0, within=5cm)"),
+        Recipe("FetchReach-v4", "near(robot0:grip, target0, within=5cm)", size=448),
+        Recipe("FetchPush-v4", "near(object0, target0, within=5cm)", size=448),
+        Recipe("FetchPickAndPlace-v4", "near(object0, target0, within=5cm)", size=448),
+        Recipe("FetchSlide-v4", "near(object0, target0, within=5cm)", size=448),
         _meta_world("reach-v3", "near(endEffector, goal, within=5cm)", 100),
         _meta_world("push-v3", "near(obj, goal, within=5cm)", 120),
         _meta_world("pick-place-v3", "near(obj, goal, within=7cm)", 120),
@@ -77,7 +79,6 @@ RECIPES: Mapping[str, Recipe] = {
         _meta_world("door-open-v3", "near(handle, goal, within=9cm)", 150),
         _meta_world("button-press-v3", "near(button, hole, within=2.1cm)", 120),
         _dm_control("reach_site_features-v0", "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)", 150),
-        _dm_control("reach_duplo_features-v0", "near(jaco_arm/jaco_hand/pinchsite, duplo2x4/target_site, within=5cm)", 150),
         _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", 150),
     )
 }
@@ -167,7 +168,18 @@ def _make_meta_world(task: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     env._freeze_rand_vec = env._partially_observable = False
     env.__dict__.pop("sawyer_observation_space", None)  # cached without the goal
     env.observation_space = env.sawyer_observation_space
+    _turn_upright(env.model)
     return gym.wrappers.TimeLimit(_Seeded(env), steps or env.max_path_length)
+
+
+def _turn_upright(model: Any) -> None:
+    """Turn the cameras that hang upside down (most of Meta-World's) by 180 degrees about their line of sight."""
+    mujoco, rotation, turned = load_mujoco(), np.zeros(9), np.zeros(4)
+    for quaternion in model.cam_quat:
+        mujoco.mju_quat2Mat(rotation, quaternion)
+        if rotation.reshape(3, 3)[2, 1] < 0:  # the picture's upward direction points down
+            mujoco.mju_mulQuat(turned, quaternion, np.array([0.0, 0.0, 0.0, 1.0]))
+            quaternion[:] = turned
 
 
 class _Seeded(gym.Wrapper[Any, Any, Any, Any]):

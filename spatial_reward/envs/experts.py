@@ -92,41 +92,56 @@ def _meta_world(task: str) -> Script:
 
     def script(env: gym.Env[Any, Any]) -> Array:
         robot: Any = env.unwrapped
-        now = robot._get_curr_obs_combined_no_goal()
+        now, goal = robot._get_curr_obs_combined_no_goal(), robot._get_pos_goal()
+        if task == "reach-v3":  # the script brings the wrist to the goal, success asks for the fingers
+            goal = goal + now[:3] - robot.tcp_center
+        obs = np.hstack((now, now, goal))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Constant.* may be too high")
-            return np.asarray(policy.get_action(np.hstack((now, now, robot._get_pos_goal()))), dtype=np.float64)
+            action = np.asarray(policy.get_action(obs), dtype=np.float64)
+        # Some scripts wander off after success: stay there once the hand has come to rest.
+        done = _hand_speed(robot) < 0.15 and robot.evaluate_state(obs, action)[1]["success"]
+        return np.array([0.0, 0.0, 0.0, action[3]]) if done else action
 
     return script
 
 
+def _hand_speed(robot: Any) -> float:
+    """Read how fast Meta-World's hand moves [m/s]."""
+    mujoco, velocity = load_mujoco(), np.zeros(6)  # rotation, translation
+    body = int(mujoco.mjtObj.mjOBJ_BODY)
+    mujoco.mj_objectVelocity(robot.model, robot.data, body, robot.model.body("hand").id, velocity, 0)
+    return float(np.linalg.norm(velocity[3:]))
+
+
 def _jaco_reach(env: gym.Env[Any, Any]) -> Array:
-    """Move the Jaco arm's pinch site to the target, by damped least squares on its joint velocities."""
+    """Move the Jaco arm's pinch site to the target, by its joint velocities."""
     mujoco, (model, data) = load_mujoco(), physics(env)
-    tip = data.site("jaco_arm/jaco_hand/pinchsite")
-    jacobian = np.zeros((3, model.nv))
+    tip, jacobian = data.site("jaco_arm/jaco_hand/pinchsite"), np.zeros((3, model.nv))
     mujoco.mj_jacSite(model, data, jacobian, None, tip.id)
-    arm = jacobian[:, :6]  # the six joints of the arm come first
-    wanted = 2.0 * (data.site(_jaco_target(model)).xpos - tip.xpos)  # [m/s]
-    wanted *= min(1.0, 0.15 / max(float(np.linalg.norm(wanted)), 1e-9))
-    rates = arm.T @ np.linalg.solve(arm @ arm.T + 0.05**2 * np.eye(3), wanted)
-    limit = float(np.max(np.abs(rates) / model.actuator_ctrlrange[:6, 1]))
-    return np.concatenate([rates / max(limit, 1.0), np.zeros(model.nu - 6)])
-
-
-def _jaco_target(model: Any) -> str:
-    names = [model.site(i).name for i in range(model.nsite)]
-    return next(name for name in names if name.endswith("target_site"))
+    names = [model.site(index).name for index in range(model.nsite)]
+    target = next(name for name in names if name.endswith("target_site"))
+    rates = _joint_rates(jacobian[:, :6], 2.0 * (data.site(target).xpos - tip.xpos), 0.15, 0.05)
+    slower = float(np.max(np.abs(rates) / model.actuator_ctrlrange[:6, 1]))
+    return np.concatenate([rates / max(slower, 1.0), np.zeros(model.nu - 6)])
 
 
 def _planar_reach(env: gym.Env[Any, Any]) -> Array:
-    """Move dm_control's planar reacher to its target, by torques that pull the finger and damp the joints."""
+    """Move the finger of dm_control's planar reacher to its target, by the torques of its two joints."""
     mujoco, (model, data) = load_mujoco(), physics(env)
-    jacobian = np.zeros((3, model.nv))
-    finger = data.geom("finger")
+    finger, jacobian = data.geom("finger"), np.zeros((3, model.nv))
     mujoco.mj_jacGeom(model, data, jacobian, None, finger.id)
-    pull = data.geom("target").xpos - finger.xpos
-    return 10.0 * jacobian.T @ pull - 0.5 * data.qvel
+    rates = _joint_rates(jacobian[:2], 3.0 * (data.geom("target").xpos - finger.xpos)[:2], 0.3, 0.02)
+    # Half of the missing speed in one step; more would overshoot.
+    torque = 0.5 * model.dof_M0 * (rates - data.qvel) / model.opt.timestep + model.dof_damping * rates
+    return np.asarray(torque / model.actuator_gear[:, 0])
+
+
+def _joint_rates(jacobian: Array, velocity: Array, fastest: float, damping: float) -> Array:
+    """Find joint rates [rad/s] for a velocity [m/s] of the tip, at most `fastest`, by damped least squares."""
+    velocity = velocity * min(1.0, fastest / max(float(np.linalg.norm(velocity)), 1e-9))
+    square = jacobian @ jacobian.T
+    return np.asarray(jacobian.T @ np.linalg.solve(square + damping**2 * np.eye(len(square)), velocity))
 
 
 SCRIPTS: Mapping[str, Script] = {
@@ -135,6 +150,5 @@ SCRIPTS: Mapping[str, Script] = {
     "FetchPickAndPlace-v4": fetch_experts.pick_and_place,
     "FetchSlide-v4": fetch_experts.slide,
     "dm_control/reach_site_features-v0": _jaco_reach,
-    "dm_control/reach_duplo_features-v0": _jaco_reach,
     "dm_control/reacher-hard-v0": _planar_reach,
 }

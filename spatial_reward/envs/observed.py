@@ -82,8 +82,8 @@ class Observed(gym.Wrapper[Any, Any, Any, Any]):
         self._simulator: Simulator | None = None
         self._groundings: dict[str, Grounding] = {}
 
-    @property
-    def spec(self) -> Any:
+    @property  # a property of gymnasium.Wrapper, too, but an attribute of its base class
+    def spec(self) -> Any:  # type: ignore[override]
         """The specification of the environment."""
         return self.env.spec
 

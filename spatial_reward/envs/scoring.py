@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol, TypedDict
 
+from spatial_reward.camera import Array
 from spatial_reward.envs.observed import Observation
 from spatial_reward.rewards import Goal, Judge, Shaping, Track
 from spatial_reward.rewards.shaping import Mode, Uncertainty
 from spatial_reward.types import Answer, Model, Question, Signal
 
 PREFIX = "spatial_reward/"  # of the keys of `info`
-LATENCY = PREFIX + "latency_s"
 
 
 class Recorder(Protocol):
@@ -39,6 +38,7 @@ class ScoringOptions(TypedDict, total=False):
     terminate_on_success: bool
     success_threshold: float
     success_votes: tuple[int, int]
+    timing: bool
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Scoring:
         terminate_on_success: End an episode where success was predicted.
         success_threshold: Probability from which a judged frame votes for success.
         success_votes: (k, n): k of the last n judged frames must vote.
+        timing: Note the latency of the model in `info`.
 
     Raises:
         ValueError: If one of them is unknown or out of range.
@@ -74,6 +75,7 @@ class Scoring:
     terminate_on_success: bool = False
     success_threshold: float = 0.9
     success_votes: tuple[int, int] = (2, 3)
+    timing: bool = False  # a time is never the same twice, and `check_env` compares infos
 
     def __post_init__(self) -> None:
         """Check everything once, `Shaping` its own part."""
@@ -120,7 +122,7 @@ class ScoredEpisode:
         self.scoring, self.steps, self.first = scoring, 0, first
         self.judge = Judge(scoring.goal)
         self.judge.reset(first.frame, first.references, first.truth)
-        self._shaping = scoring.shaping()
+        self.shaping = scoring.shaping()
         self._votes: deque[bool] = deque(maxlen=scoring.success_votes[1])
         self._truth = None if first.truth is None else scoring.goal.watch(_tracks(first))
 
@@ -131,7 +133,7 @@ class ScoredEpisode:
     def begin(self, answers: Sequence[Answer]) -> Score:
         """Score the reset: there is no reward, but a signal."""
         self.signal: Signal | None = self.judge.signal(answers)
-        usable = self._shaping.reset(self.signal)
+        usable = self.shaping.reset(self.signal)
         return Score(0.0, False, self._info(self.first, 0.0, 0.0, held=not usable))
 
     def step(
@@ -141,7 +143,7 @@ class ScoredEpisode:
         self.steps += 1
         self.signal = None if seen is None else self.judge.signal(answers)
         terminated = terminated or (self._succeeded() and self.scoring.terminate_on_success)
-        total, extra, held = self._shaping.step(self.signal, env_reward, terminated=terminated)
+        total, extra, held = self.shaping.step(self.signal, env_reward, terminated=terminated)
         return Score(total, terminated, self._info(seen, env_reward, extra, held=held))
 
     def _succeeded(self) -> bool:
@@ -186,10 +188,12 @@ def answer_all(model: Model, asked: Sequence[Sequence[Question]]) -> tuple[list[
     return lists, perf_counter() - begin
 
 
-def record(
+def note(
     recorder: Recorder | None, episode: ScoredEpisode, seen: Observation | None, score: Score, latency: float
 ) -> None:
-    """Log a judged step, if there is a recorder."""
+    """Log a judged step, if there is a recorder; add its latency [s] to the score, if asked for."""
+    if episode.scoring.timing:
+        score.info[PREFIX + "latency_s"] = latency
     if recorder is None or seen is None or episode.signal is None:
         return
     from spatial_reward.viz.step import Step
@@ -204,8 +208,13 @@ def record(
         env_reward=float(score.info[PREFIX + "env_reward"]),
         truth=float(score.info.get(PREFIX + "truth_distance", float("nan"))),
         latency=latency,
+        motion=_motion(episode.first.truth or {}, seen.truth or {}),
     )
     recorder.log(step)
+
+
+def _motion(start: Mapping[str, Array], now: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: now[name] - start[name] for name in now if name in start}
 
 
 def _tracks(seen: Observation | None) -> dict[str, Track]:

@@ -246,7 +246,7 @@ class Simulator:
 
     def _canvas(self) -> Canvas:
         canvas: Canvas | None = getattr(self._threads, "canvas", None)
-        if canvas is None:
+        if canvas is None or canvas.model is not self._model:
             canvas = shared_canvas(self._model, self.width, self.height, self.shadows)
             self._threads.canvas = canvas
         return canvas

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
@@ -12,16 +12,14 @@ from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
 from spatial_reward.envs.observed import KEY, Observation, Observed
 from spatial_reward.envs.scoring import (
-    LATENCY,
     Recorder,
-    Score,
     ScoredEpisode,
     Scoring,
+    ScoringOptions,
     answer_all,
-    record,
+    note,
 )
 from spatial_reward.rewards import Goal, parse_goal
-from spatial_reward.rewards.shaping import Mode, Uncertainty
 from spatial_reward.types import Model, Reference
 
 __all__ = ["Observation", "Observed", "SpatialReward"]
@@ -32,8 +30,9 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
 
     `info` gets plain floats and bools under `spatial_reward/`: potential [m], progress, success, std [m],
     valid (all as measured; NaN and False where this step was not judged), held (no new measurement was
-    used), env_reward, shaping (what was added, weight included), latency_s (of the model and the judge),
-    and truth_distance [m] where the truth is noted. `VectorSpatialReward` is its vector twin.
+    used), env_reward, shaping (what was added, weight included); where asked for, latency_s of the model,
+    and truth_distance [m], which a model that needs the truth brings along. `VectorSpatialReward` is its
+    vector twin.
 
     Args:
         env: An environment; with a MuJoCo model unless camera="render".
@@ -47,17 +46,11 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         every: Judge every n-th step, and the last one of an episode.
         truth: Note the goal's true distance in `info`, by the simulator's positions.
         recorder: Gets a `Step` for every judged frame.
-        reward: "shaping", "delta", "progress", "success" or "metric"; see `rewards.Shaping`, which takes
-            this and the following six.
-        gamma: Discount of the learner.
-        weight: Reward per metre, or per unit of progress or success.
-        env_weight: Of the environment's own reward.
-        uncertainty: "hold", "lcb", "env" or "none".
-        max_std: Of the potential [m].
-        beta: Standard deviations below the potential.
-        terminate_on_success: End the episode where success was predicted; it never ends otherwise.
-        success_threshold: Probability from which a judged frame votes for success.
-        success_votes: (k, n): k of the last n judged frames must vote.
+        scoring: The fields of `Scoring`: how to reward (`reward="shaping"`, `gamma=0.99`, `weight=1.0` per
+            metre, `env_weight=1.0`), what to do where the measurement is poor (`uncertainty="hold"`,
+            `max_std=0.05` [m], `beta=1.0`), and whether predicted success ends an episode
+            (`terminate_on_success=False`, `success_threshold=0.9`, `success_votes=(2, 3)`); `timing=True`
+            notes the latency, which makes `info` irreproducible.
 
     Raises:
         ValueError: If an argument is unknown, out of range, or does not fit the others; at a reset, if a
@@ -77,30 +70,9 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         every: int = 1,
         truth: bool = False,
         recorder: Recorder | None = None,
-        reward: Mode = "shaping",
-        gamma: float = 0.99,
-        weight: float = 1.0,
-        env_weight: float = 1.0,
-        uncertainty: Uncertainty = "hold",
-        max_std: float = 0.05,
-        beta: float = 1.0,
-        terminate_on_success: bool = False,
-        success_threshold: float = 0.9,
-        success_votes: tuple[int, int] = (2, 3),
+        **scoring: Unpack[ScoringOptions],
     ) -> None:
         """Check the arguments and load the model."""
-        scoring: dict[str, Any] = dict(
-            reward=reward,
-            gamma=gamma,
-            weight=weight,
-            env_weight=env_weight,
-            uncertainty=uncertainty,
-            max_std=max_std,
-            beta=beta,
-            terminate_on_success=terminate_on_success,
-            success_threshold=success_threshold,
-            success_votes=success_votes,
-        )
         capture: dict[str, Any] = dict(
             camera=camera, size=size, references=references, calibration=calibration, every=every
         )
@@ -116,8 +88,8 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         )
         self.scoring = Scoring(parse_goal(goal), **scoring)
         self.model = loaded(model)
-        needs = {"depth": "depth" in self.model.needs, "truth": truth or "truth" in self.model.needs}
-        gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, **capture, **needs))
+        capture |= dict(depth="depth" in self.model.needs, truth=truth or "truth" in self.model.needs)
+        gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, **capture))
         self._recorder = recorder
         self._episode: ScoredEpisode | None = None
 
@@ -130,8 +102,8 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         episode = self._episode = ScoredEpisode(self.scoring, first)
         [answers], latency = answer_all(self.model, [episode.questions(first)])
         score = episode.begin(answers)
-        record(self._recorder, episode, first, score, latency)
-        return observation, {**info, **score.info, LATENCY: latency}
+        note(self._recorder, episode, first, score, latency)
+        return observation, {**info, **score.info}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step the environment and judge where that led.
@@ -146,8 +118,8 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         seen: Observation | None = info.pop(KEY, None)
         [answers], latency = answer_all(self.model, [episode.questions(seen)])
         score = episode.step(seen, answers, float(env_reward), bool(terminated))
-        record(self._recorder, episode, seen, score, latency)
-        info = {**info, **score.info, LATENCY: latency}
+        note(self._recorder, episode, seen, score, latency)
+        info = {**info, **score.info}
         return observation, score.reward, score.terminated, truncated, info
 
 

@@ -21,8 +21,8 @@ class Judge:
     """Judge the frames of one episode: `reset`, then `questions` and `signal` for every frame.
 
     Asking and judging are apart so that the questions of many judges can be answered in one batch;
-    `observe` does both. What it remembers of the episode: the references, where each was last matched
-    (the `guess` of the next question), and the stage of a staged goal. It holds no potentials.
+    `observe` does both. What it remembers of the episode: the references, the last
+    usable answer about each (the `previous` of the next question), and the stage of a staged goal. It holds no potentials.
 
     Args:
         goal: A goal, or its text.
@@ -56,7 +56,7 @@ class Judge:
         self._truth = truth
         known = {name: reference.position for name, reference in self.references.items()}
         self._starts = {n: Track(np.asarray(p, float)) for n, p in known.items() if p is not None}
-        self._guess: dict[str, tuple[float, float]] = {}
+        self._previous: dict[str, Answer] = {}
         self._asked: list[tuple[str, str]] = []
         self._still: dict[str, Answer] = {}
         self._watch: Watch | None = None
@@ -132,8 +132,8 @@ class Judge:
         return Track(position + motion, rotation @ _covariance(answer) @ rotation.T, start)
 
     def _remember(self, name: str, answer: Answer) -> None:
-        if answer.valid and answer.match is not None and np.isfinite(answer.match).all():
-            self._guess[name] = answer.match
+        if _is_motion(answer):
+            self._previous[name] = answer
 
     def _locate(self, name: str, answer: Answer) -> bool:
         """Place a reference on the ray of its pixel, at the measured depth; tell whether there is one."""
@@ -166,7 +166,7 @@ class Judge:
             (_point(reference),),
             answer=answer,
             anchor=anchor,
-            guess=self._guess.get(name),
+            previous=self._previous.get(name),
         )
 
 

@@ -40,7 +40,7 @@ def test_only_what_can_move_is_asked_for(judge):
     now = frame()
     (question,) = judge.questions(now)
     assert question.kind == "obj_vec_coord" and question.frames == (judge.frame, now)
-    assert question.points == ((32.0, 24.0, 0),) and question.guess is None and question.answer is None
+    assert question.points == ((32.0, 24.0, 0),) and question.previous is None and question.answer is None
     assert_allclose(question.anchor, transform(CAMERA.camera_from_world, START))
 
 
@@ -66,12 +66,13 @@ def test_nothing_has_moved_in_the_reference_frame(judge):
     assert_allclose(signal.answers["cube"].value, 0)
 
 
-def test_the_last_valid_match_is_the_next_guess(judge):
-    observe(judge, motion((0, 0, 0)))
+def test_the_last_valid_answer_is_where_the_next_search_starts(judge):
+    usable = motion((0, 0, 0))
+    observe(judge, usable)
     observe(judge, motion((0, 0, 0), match=(1.0, 1.0), valid=False))
-    assert judge.questions(frame())[0].guess == (30.0, 20.0)
+    assert judge.questions(frame())[0].previous is usable
     judge.reset(frame(), THINGS)
-    assert judge.questions(frame())[0].guess is None
+    assert judge.questions(frame())[0].previous is None
 
 
 @pytest.mark.parametrize(

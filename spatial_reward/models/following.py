@@ -1,0 +1,144 @@
+"""Where a patch of surface has gone: candidate motions, improved, judged by what the picture says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from spatial_reward.camera import Array, invert, rigid, transform
+from spatial_reward.geometry.rotations import skew
+from spatial_reward.models.region import Region
+from spatial_reward.models.registration import Sight, Support, align, nearby, support
+
+STILL_BONUS = 0.05  # of likeness: what may have stayed, has stayed
+LOST = 0.3  # share of agreeing points under which the last motion is no help
+FAR = 0.15  # [m] from where it was last seen that a thing is hardly expected
+SHIFTED = 0.02  # likeness that a rotation must gain to be believed
+CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
+FLOOR = 0.1  # [px]; no motion is better known than this
+TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
+
+# Shares of agreeing points from which a motion is believed, by how it was found.
+BELIEVED = {"still": 0.3, "followed": 0.3, "searched": 0.7}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A motion of a region.
+
+    Attributes:
+        motion: (4, 4) in the reference camera's axes.
+        information: (6, 6) [rotation rad, translation m] about the region's centre.
+        support: How well the picture agrees.
+        how: "still", "followed" or "searched".
+    """
+
+    motion: Array
+    information: Array
+    support: Support
+    how: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether the evidence is enough."""
+        return (
+            self.support.agreeing >= BELIEVED[self.how] and self.support.agreeing > self.support.contradicted
+        )
+
+    def displacement(self, region: Region, point: Array, pixel_size: float) -> tuple[Array, Array]:
+        """Return how far a point (3,) of the thing moved, and its covariance (3, 3) [m^2].
+
+        Args:
+            region: What was followed.
+            point: (3,) in the reference camera's axes [m].
+            pixel_size: [m] that a pixel covers there.
+        """
+        moved = transform(self.motion, point)
+        centre = transform(self.motion, region.points).mean(axis=0)
+        jacobian = np.concatenate([-skew(moved - centre), np.eye(3)], axis=1)
+        prior = np.diag([1 / TURN_STD**2] * 3 + [1 / FAR**2] * 3)
+        spread = np.linalg.inv(self.information / CORRELATION + prior)
+        covariance = jacobian @ spread @ jacobian.T + (FLOOR * pixel_size) ** 2 * np.eye(3)
+        return moved - point, covariance
+
+
+def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
+    """Find the motion of a region, from standing still and from its last motion (4, 4), else anywhere."""
+    candidates = [_candidate(region, sight, np.eye(4), "still", steps=6, turn=False)]
+    if previous is not None:
+        for start in [previous, *nearby(region, sight, previous)]:
+            candidates += [
+                _candidate(region, sight, start, "followed", steps=6 + 2 * turn, turn=turn)
+                for turn in (False, True)
+            ]
+    if previous is None or _best(region, candidates, previous).support.agreeing < LOST:
+        candidates += [
+            _candidate(region, sight, start, "searched", steps=6, turn=False, wide=True)
+            for start in _search(region, sight)
+        ]
+    return _polished(region, sight, _best(region, candidates, previous))
+
+
+def _candidate(
+    region: Region, sight: Sight, start: Array, how: str, *, steps: int, turn: bool, wide: bool = False
+) -> Found:
+    motion, information = align(region, sight, start, steps=steps, turn=turn, wide=wide)
+    return Found(motion, information, support(region, sight, motion), how)
+
+
+def _best(region: Region, candidates: list[Found], previous: Array | None) -> Found:
+    """Choose the candidate that the picture supports, near where the thing was last seen."""
+
+    def rank(found: Found) -> float:
+        jump = 0.0
+        if previous is not None:
+            jump = float(
+                np.linalg.norm(transform(found.motion, region.origin) - transform(previous, region.origin))
+            )
+        bonus = STILL_BONUS if found.how == "still" else 0.0
+        return _score(found.support) - 0.3 * found.support.outside + bonus - 0.5 * min(1.0, jump / FAR)
+
+    return max(candidates, key=rank)
+
+
+def _score(support: Support) -> float:
+    return support.likeness - 0.5 * support.contradicted
+
+
+def _polished(region: Region, sight: Sight, found: Found) -> Found:
+    """Align once more, and with a rotation where that clearly fits better."""
+    for turn in (False, True):
+        again = _candidate(region, sight, found.motion, found.how, steps=8, turn=turn)
+        if _score(again.support) > _score(found.support) + (SHIFTED if turn else -SHIFTED):
+            found = again
+    return found
+
+
+def _search(region: Region, sight: Sight) -> list[Array]:
+    """Look for the region's picture everywhere; return up to four motions (4, 4)."""
+    height, width = sight.view.depth.shape
+    size = region.picture.shape[:2]
+    if size[0] > height // 2 or size[1] > width // 2:
+        return []
+    mask = np.repeat(region.mask[region.box][..., None], 3, axis=2).astype(np.float32)
+    unlike = cv2.matchTemplate(sight.view.colour, region.picture, cv2.TM_SQDIFF, mask=mask)
+    motions = []
+    for _ in range(4):
+        left, top = cv2.minMaxLoc(unlike)[2]
+        shift = np.array([left - region.box[1].start, top - region.box[0].start])
+        motions.append(_to_pixel(region, sight, region.pixel + shift))
+        unlike[max(0, top - 3) : top + 4, max(0, left - 3) : left + 4] = np.inf
+    return [motion for motion in motions if motion is not None]
+
+
+def _to_pixel(region: Region, sight: Sight, pixel: Array) -> Array | None:
+    """Return the shift (4, 4) that brings the region's origin to the surface at a pixel (2,)."""
+    column, row = pixel.astype(int)
+    window = sight.view.points[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].reshape(-1, 3)
+    window = window[np.isfinite(window).all(axis=1)]
+    if not len(window):
+        return None
+    target = transform(invert(sight.current_from_reference), np.median(window, axis=0))
+    return rigid(np.eye(3), target - region.origin)

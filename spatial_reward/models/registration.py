@@ -1,0 +1,214 @@
+"""Lay a patch of surface onto another picture, by colour and depth: Gauss-Newton with robust weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_reward.camera import Array, invert, rigid, transform
+from spatial_reward.geometry.rotations import rotation_matrix, skew
+from spatial_reward.models.region import Region, View
+
+COLOUR_NOISE = 12.0  # of a colour, lighting included
+SAME_COLOUR = 20.0  # difference up to which colours may be of one thing
+STEP_PRIOR = 0.05  # [m] that one step goes at most, about
+TURN_PRIOR = np.radians(4.0)  # [rad] that one step turns at most, about
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """The picture to find a region in, and where its camera is from the reference camera's."""
+
+    view: View
+    current_from_reference: Array
+
+
+class Support(NamedTuple):
+    """How a region fits at some pose, as weighted shares of its points.
+
+    Attributes:
+        likeness: Agreement in depth and colour, softly.
+        agreeing: Share that agrees in depth and colour.
+        hidden: Share with another surface before it.
+        contradicted: Share with something else in its place, or nothing.
+        outside: Share outside the picture.
+    """
+
+    likeness: float
+    agreeing: float
+    hidden: float
+    contradicted: float
+    outside: float
+
+
+class _Laid(NamedTuple):
+    """Points of a region laid onto a picture: what is there instead."""
+
+    moved: Array  # (N, 3) in the reference camera's axes
+    seen: Array  # (N, 3) in the current camera's axes
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    inside: NDArray[np.bool_]
+    depth_error: Array  # (N,) measured minus predicted depth [m]
+    colour_error: NDArray[np.float32]  # (N, 3)
+
+
+def tolerance(depth: Array) -> Array:
+    """Return by how much [m] a measured depth (N,) [m] may differ from a predicted one."""
+    return np.asarray(0.002 + 0.0015 * depth)
+
+
+def support(region: Region, sight: Sight, motion: Array) -> Support:
+    """Tell how well the picture agrees with the region moved by `motion` (4, 4)."""
+    laid = _lay(region, sight, motion)
+    allowed = 1.5 * tolerance(laid.seen[:, 2])
+    colour = np.linalg.norm(laid.colour_error, axis=1)
+    error = np.nan_to_num(laid.depth_error, nan=np.inf)
+    agreeing = laid.inside & (np.abs(error) < allowed) & (colour < SAME_COLOUR)
+    hidden = laid.inside & (error < -allowed)
+    likeness = np.where(laid.inside, np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (colour / 13) ** 2), 0)
+    shares = (likeness, agreeing, hidden, laid.inside & ~agreeing & ~hidden, ~laid.inside)
+    return Support(*(float(region.weight @ share) for share in shares))
+
+
+def align(
+    region: Region, sight: Sight, motion: Array, *, steps: int, turn: bool, wide: bool = False
+) -> tuple[Array, Array]:
+    """Improve a motion (4, 4); return it with its information matrix (6, 6) [rotation rad, translation m].
+
+    The information is about the region's centre (the mean of its moved points).
+
+    Args:
+        region: What moves.
+        sight: Where it is looked for.
+        motion: To start from, in the reference camera's axes.
+        steps: At most.
+        turn: Whether it may rotate.
+        wide: Whether to look farther in depth at first.
+    """
+    information = np.eye(6)
+    for step in range(steps):
+        laid = _lay(region, sight, motion)
+        gate = tolerance(laid.seen[:, 2]) * (6 if wide and step < 4 else 2.5)
+        information, gradient = _normal_equations(region, sight, laid, gate)
+        damped = information + _damping(turn)
+        change = np.linalg.solve(damped, gradient)
+        change *= min(1.0, 0.02 / max(float(np.linalg.norm(change[3:])), 1e-12))
+        centre = laid.moved.mean(axis=0)
+        rotation = rotation_matrix(change[:3]) if turn else np.eye(3)
+        motion = rigid(rotation, centre + change[3:] - rotation @ centre) @ motion
+        if np.abs(change).max() < 2e-5:
+            break
+    return motion, information
+
+
+def nearby(region: Region, sight: Sight, motion: Array, *, reach: int = 10, stride: int = 2) -> list[Array]:
+    """Try shifts along the picture of up to `reach` [px]; return the two most likely motions (4, 4).
+
+    Each shift gets the depth at which most of the region agrees.
+    """
+    chosen = np.argsort(-region.weight)[:120]
+    weight = region.weight[chosen] / region.weight[chosen].sum()
+    seen = transform(sight.current_from_reference, transform(motion, region.points[chosen]))
+    offsets = np.arange(-reach, reach + 1, stride)
+    shift = np.stack(np.meshgrid(offsets, offsets), -1).reshape(-1, 2)
+    pixels = np.nan_to_num(sight.view.camera.pixels(seen), nan=-1e6)
+    column, row, inside = _cells(sight.view, pixels[None] + shift[:, None])
+    error = np.where(inside, sight.view.depth[row, column] - seen[None, :, 2], np.nan)
+    colour = np.linalg.norm(sight.view.colour[row, column] - region.colour[chosen][None], axis=-1)
+    depth = _common_depth(np.where((np.abs(error) < 0.04) & (colour < SAME_COLOUR), error, np.nan))
+    allowed = 1.5 * tolerance(seen[:, 2])
+    unlike = ((error - depth[:, None]) / allowed) ** 2 + (colour / 13) ** 2
+    likeness = np.where(np.isfinite(unlike), np.exp(-0.5 * unlike), 0) @ weight
+    return [_shifted(sight, motion, seen, shift[i], depth[i]) for i in _peaks(likeness, shift, stride)]
+
+
+def _lay(region: Region, sight: Sight, motion: Array) -> _Laid:
+    moved = transform(motion, region.points)
+    seen = transform(sight.current_from_reference, moved)
+    view = sight.view
+    pixels = np.nan_to_num(view.camera.pixels(seen), nan=-1e6)
+    column, row, inside = _cells(view, pixels)
+    nearest = view.depth[row, column]
+    beside = pixels - np.stack([column, row], -1) - 0.5
+    sloped = nearest + np.einsum(
+        "ni,ni->n", view.depth_slope[row, column], np.where(inside[:, None], beside, 0)
+    )
+    measured = np.where(np.abs(sloped - nearest) < 0.01, sloped, nearest)  # not across a depth edge
+    colour = _bilinear(view.colour, np.where(inside[:, None], pixels, 1.0))
+    return _Laid(moved, seen, row, column, inside, measured - seen[:, 2], colour - region.colour)
+
+
+def _cells(view: View, pixels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return column, row and whether they are inside, one pixel off the border, of pixels (..., 2)."""
+    height, width = view.depth.shape
+    inside = np.asarray(((pixels >= 1) & (pixels < [width - 1, height - 1])).all(-1))
+    column, row = np.moveaxis(np.where(inside[..., None], pixels, 0).astype(np.int64), -1, 0)
+    return column, row, inside
+
+
+def _bilinear(image: NDArray[np.float32], pixels: Array) -> NDArray[np.float32]:
+    x, y = (pixels - 0.5).astype(np.float32).T
+    return np.asarray(cv2.remap(image, x[None], y[None], cv2.INTER_LINEAR)[0])
+
+
+def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) -> tuple[Array, Array]:
+    """Linearise depth and colour errors in a small motion about the centre, with robust weights."""
+    view, rotation = sight.view, sight.current_from_reference[:3, :3]
+    arms = laid.moved - laid.moved.mean(axis=0)
+    identity = np.broadcast_to(rotation, (len(arms), 3, 3))
+    seen = np.concatenate([-rotation @ skew(arms), identity], axis=2)  # (N, 3, 6): d seen / d motion
+    focal = np.diag(view.camera.intrinsics)[:2]
+    ray = laid.seen[:, :2] / laid.seen[:, 2:]
+    pixel = focal[:, None] / laid.seen[:, 2, None, None] * (seen[:, :2] - ray[..., None] * seen[:, 2:])
+    depth_slope = np.clip(view.depth_slope[laid.row, laid.column], -0.01, 0.01)
+    depth = np.einsum("ni,nij->nj", depth_slope, pixel) - seen[:, 2]
+    colour = view.slope[laid.row, laid.column] @ pixel  # (N, 3, 6)
+    usable = laid.inside & np.isfinite(laid.depth_error) & np.isfinite(depth).all(1)
+    error = np.where(usable, laid.depth_error, 0.0)
+    depth = np.where(usable[:, None], depth, 0.0)
+    share = region.weight * len(region.weight) * usable
+    off = np.linalg.norm(laid.colour_error, axis=1)
+    trust = share * np.clip(1 - (error / gate) ** 2, 0, None) ** 2 * (2 / tolerance(laid.seen[:, 2])) ** 2
+    like = share * (np.abs(error) < 3 * gate) / (1 + (off / 20) ** 2) ** 2 / COLOUR_NOISE**2
+    information = (depth * trust[:, None]).T @ depth + np.einsum("n,nci,ncj->ij", like, colour, colour)
+    gradient = -depth.T @ (trust * error) - np.einsum("n,nci,nc->i", like, colour, laid.colour_error)
+    return information, gradient
+
+
+def _damping(turn: bool) -> Array:
+    rotation = 1 / TURN_PRIOR**2 if turn else 1e12
+    return np.diag([rotation] * 3 + [1 / STEP_PRIOR**2] * 3)
+
+
+def _common_depth(errors: Array) -> Array:
+    """Return the median of the known errors (S, N) of each shift; 0 where there is none."""
+    known = np.isfinite(errors).any(axis=1)
+    depth = np.zeros(len(errors))
+    if known.any():
+        depth[known] = np.nanmedian(errors[known], axis=1)
+    return depth
+
+
+def _peaks(likeness: Array, shift: NDArray[np.int64], stride: int) -> list[int]:
+    left, found = likeness.copy(), []
+    for _ in range(2):
+        best = int(np.argmax(left))
+        if left[best] <= 0:
+            break
+        found.append(best)
+        left[(np.abs(shift - shift[best]) <= stride).all(axis=1)] = 0
+    return found
+
+
+def _shifted(sight: Sight, motion: Array, seen: Array, shift: NDArray[np.int64], depth: float) -> Array:
+    """Return the motion that shows `seen` farther by a shift [px] and a depth [m]."""
+    focal = np.diag(sight.view.camera.intrinsics)[:2]
+    middle = np.median(seen, axis=0)
+    ray = np.append(middle[:2] / middle[2] + shift / focal, 1.0)
+    step = np.append(shift * middle[2] / focal, 0.0) + depth * ray
+    return rigid(np.eye(3), invert(sight.current_from_reference)[:3, :3] @ step) @ motion

@@ -1,0 +1,231 @@
+"""The classical model: measured depth, registration of surfaces by colour and depth, and geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from spatial_reward.camera import Array, Camera, transform
+from spatial_reward.geometry import (
+    CameraMotion,
+    camera_motion,
+    depth_noise,
+    distance,
+    estimated_camera_motion,
+    extents,
+    sample_depth,
+)
+from spatial_reward.models.ego_motion import ego_motion
+from spatial_reward.models.following import Found, follow
+from spatial_reward.models.region import Region, View, grow
+from spatial_reward.models.registration import Sight
+from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
+
+PoseSource = Literal["auto", "estimated"]
+FEWEST = 6  # points of a region that can be followed
+# Words for a positive and a negative component (MultiSPA's conventions).
+DIRECTIONS = {
+    "cam_dir_x": ("right", "left"),
+    "cam_dir_y": ("down", "up"),
+    "cam_dir_z": ("forward", "backward"),
+    "cam_dir_yaw": ("left", "right"),
+    "cam_dir_pitch": ("up", "down"),
+}
+
+
+class Unanswerable(ValueError):
+    """Why a question has no answer."""
+
+
+class RGBD:
+    """Measure with depth and classical matching; everything that it cannot see is not valid.
+
+    Args:
+        pose: "auto" takes the frames' camera poses as known; "estimated" uses only the first one, for the
+            direction of gravity, and measures the camera's motion from the pictures.
+
+    Raises:
+        ValueError: If `pose` is unknown.
+    """
+
+    name = "rgbd"
+    needs = frozenset({"depth", "camera"})
+
+    def __init__(self, pose: PoseSource = "auto") -> None:
+        """Check the option."""
+        if pose not in get_args(PoseSource):
+            raise ValueError(f"`pose` must be one of {get_args(PoseSource)}, got {pose!r}.")
+        self.pose = pose
+        # What was computed of a frame lives as long as the frame.
+        self._views: WeakKeyDictionary[Frame, View] = WeakKeyDictionary()
+        self._regions: WeakKeyDictionary[Frame, dict[PixelPoint, Region]] = WeakKeyDictionary()
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question, or say why not."""
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question: Question) -> Answer:
+        try:
+            answer = self._method(question.kind)(question)
+        except ValueError as reason:
+            return Answer.unknown(str(reason), source=self.name)
+        return replace(answer, source=self.name)
+
+    def _method(self, kind: str) -> Callable[[Question], Answer]:
+        methods = {
+            "depth_est": self._depth,
+            "depth_cmp": self._compared_depth,
+            "vc_coord": self._match,
+            "vc_mcq": self._choice,
+            "cam": self._camera,
+            "obj": self._object,
+            "size": self._size,
+        }
+        for prefix, method in methods.items():
+            if kind.startswith(prefix):
+                return method
+        raise Unanswerable(f"{self.name} does not know questions of kind {kind!r}.")
+
+    def _depth(self, question: Question) -> Answer:
+        depth, std = self._depths(question)
+        return Answer(float(depth[0]), "m", float(std[0]))
+
+    def _compared_depth(self, question: Question) -> Answer:
+        (first, second), std = self._depths(question)
+        sure = abs(first - second) > float(np.hypot(*std))
+        closer = question.labels[-1] == "closer"
+        chosen = 0 if (first < second) == closer else 1
+        point = question.points[chosen]
+        value: Value = "AB"[chosen] if question.kind.endswith("dot") else np.array([point.x, point.y])
+        return Answer(value, "1" if question.kind.endswith("dot") else "px", 0.0, valid=sure)
+
+    def _depths(self, question: Question) -> tuple[Array, Array]:
+        frame = question.frames[0]
+        if frame.depth is None:
+            raise Unanswerable(
+                f"The frame of view {frame.view!r} has no depth, which this model measures with."
+            )
+        pixels = np.array([(point.x, point.y) for point in question.points if point.frame == 0])
+        depth, std = sample_depth(frame.depth, pixels)
+        if not np.isfinite(depth).all():
+            raise Unanswerable(f"No depth was measured at {pixels[~np.isfinite(depth)].tolist()}.")
+        return depth, np.hypot(std, depth_noise(depth))
+
+    def _match(self, question: Question) -> Answer:
+        sight, region, found = self._followed(question)
+        moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
+        pixel = sight.view.camera.pixels(moved)
+        inside = bool(sight.view.camera.contains(pixel))
+        _, covariance = found.displacement(region, region.origin, _footprint(sight.view.camera, moved))
+        std = np.sqrt(np.diag(covariance)[:2]) / _footprint(sight.view.camera, moved)
+        match = (float(pixel[0]), float(pixel[1]))
+        return Answer(pixel, "px", std, valid=found.valid and inside, match=match, motion=found.motion)
+
+    def _choice(self, question: Question) -> Answer:
+        match = self._match(question)
+        candidates = np.array([(point.x, point.y) for point in question.points if point.frame == 1])
+        nearest = int(np.linalg.norm(candidates - match.value, axis=1).argmin())
+        return Answer(question.labels[nearest], "1", 0.0, valid=match.valid, match=match.match)
+
+    def _camera(self, question: Question) -> Answer:
+        motion = self._camera_motion(*_pair(question))
+        std = np.sqrt(np.diag(motion.covariance))  # translation [m], yaw, pitch [deg]
+        numbers = dict(zip("xyz", motion.translation, strict=True)) | {
+            "yaw": motion.yaw,
+            "pitch": motion.pitch,
+        }
+        stds = dict(zip(("x", "y", "z", "yaw", "pitch"), std, strict=True))
+        part = question.kind.rpartition("_")[2]
+        if question.kind in DIRECTIONS:
+            word = DIRECTIONS[question.kind][0 if numbers[part] > 0 else 1]
+            return Answer(word, "1", 0.0, valid=bool(abs(numbers[part]) > stds[part]))
+        if part in ("yaw", "pitch"):
+            return Answer(abs(numbers[part]), "deg", float(stds[part]))
+        return _vector_or_length(question, motion.translation, motion.covariance[:3, :3])
+
+    def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
+        if reference.camera is None or current.camera is None:
+            raise Unanswerable("The camera's motion needs the cameras of both frames.")
+        if self.pose == "auto":
+            return camera_motion(reference.camera.world_from_camera, current.camera.world_from_camera)
+        fit = ego_motion(reference, current)
+        if not fit.valid:
+            raise Unanswerable("Too few things match to tell how the camera moved.")
+        return estimated_camera_motion(fit, reference.camera.world_from_camera)
+
+    def _object(self, question: Question) -> Answer:
+        sight, region, found = self._followed(question)
+        anchor = region.origin if question.anchor is None else np.asarray(question.anchor, float)
+        moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
+        size = _footprint(sight.view.camera, moved)
+        displacement, covariance = found.displacement(region, anchor, size)
+        pixel = sight.view.camera.pixels(moved)
+        answer = _vector_or_length(question, displacement, covariance)
+        text = f"{found.how}: {found.support.agreeing:.0%} agree, {found.support.hidden:.0%} hidden"
+        match = (float(pixel[0]), float(pixel[1])) if np.isfinite(pixel).all() else None
+        return replace(answer, valid=found.valid, text=text, match=match, motion=found.motion)
+
+    def _followed(self, question: Question) -> tuple[Sight, Region, Found]:
+        """Follow the surface under the first point into the last frame."""
+        reference, current = _pair(question)
+        region = self._region(reference, question.points[0])
+        view = self._view(current)
+        if self.pose == "auto":
+            relative = view.camera.camera_from_world @ self._view(reference).camera.world_from_camera
+        else:
+            fit = ego_motion(reference, current)
+            if not fit.valid:
+                raise Unanswerable("Too few things match to tell how the camera moved.")
+            relative = fit.b_from_a
+        sight = Sight(view, relative)
+        previous = None if question.previous is None else question.previous.motion
+        return sight, region, follow(region, sight, previous)
+
+    def _size(self, question: Question) -> Answer:
+        """Measure the extent of what is seen around the points; a name alone says not where to look."""
+        if not question.points:
+            raise Unanswerable("A size needs a point on the object; this model cannot look for a name.")
+        parts = []
+        for point in question.points:
+            frame = question.frames[point.frame]
+            view, region = self._view(frame), self._region(frame, point)
+            parts.append(transform(view.camera.world_from_camera, view.points[region.mask]))
+        height, length, width = extents(np.concatenate(parts))[:3]
+        value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
+        return Answer(float(value), "m", 2 * _footprint(view.camera, region.origin))
+
+    def _view(self, frame: Frame) -> View:
+        if frame not in self._views:
+            self._views[frame] = View.of(frame)
+        return self._views[frame]
+
+    def _region(self, frame: Frame, point: PixelPoint) -> Region:
+        known = self._regions.setdefault(frame, {})
+        if point not in known:
+            region = grow(self._view(frame), (point.x, point.y))
+            if region is None or len(region.points) < FEWEST:
+                raise Unanswerable(f"No surface was measured around pixel ({point.x:.1f}, {point.y:.1f}).")
+            known[point] = region
+        return known[point]
+
+
+def _pair(question: Question) -> tuple[Frame, Frame]:
+    if len(question.frames) < 2:
+        raise Unanswerable(f"{question.kind!r} compares two frames, got {len(question.frames)}.")
+    return question.frames[0], question.frames[-1]
+
+
+def _footprint(camera: Camera, point: Array) -> float:
+    """Return what a pixel covers [m] at a point (3,) in camera axes."""
+    return float(abs(point[2]) / camera.intrinsics[0, 0])
+
+
+def _vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:
+    if question.kind.split("_")[1] == "vec":
+        return Answer(vector, "m", np.sqrt(np.diag(covariance)), covariance=covariance)
+    length, std = distance(vector, covariance)
+    return Answer(float(length), "m", float(std))
