@@ -45,7 +45,9 @@ def first_guess(
     """
     rng = np.random.default_rng(0)
     shares = weights / weights.sum()
-    candidates = _candidates(source, target, weights / variance, rng.choice(len(source), (_TRIPLETS, 3), p=shares))
+    candidates = _candidates(
+        source, target, weights / variance, rng.choice(len(source), (_TRIPLETS, 3), p=shares)
+    )
     tested = rng.choice(len(source), _TESTED, p=shares)
     moved = np.einsum("kij,nj->kni", candidates[:, :3, :3], source[tested]) + candidates[:, None, :3, 3]
     squared = ((target[tested] - moved) ** 2).sum(axis=-1) / variance[tested]  # (K, tested)
@@ -71,7 +73,9 @@ def _exact_fits(source: Array, target: Array) -> Array:
     rotations = target_axes[usable] @ np.swapaxes(source_axes[usable], 1, 2)
     fits = np.tile(np.eye(4), (len(rotations), 1, 1))
     fits[:, :3, :3] = rotations
-    fits[:, :3, 3] = target[usable].mean(axis=1) - np.einsum("kij,kj->ki", rotations, source[usable].mean(axis=1))
+    fits[:, :3, 3] = target[usable].mean(axis=1) - np.einsum(
+        "kij,kj->ki", rotations, source[usable].mean(axis=1)
+    )
     return fits
 
 
@@ -84,4 +88,3 @@ def _axes(triplets: Array) -> Array:
         z = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     axes: Array = np.stack([x, np.cross(z, x), z], axis=2)
     return axes
-

@@ -323,3 +323,48 @@ def _prior_information(rotation_prior: float, motion: Array) -> float:
 def _perturbed(motion: Array, change: Array, centre: Array) -> Array:
     rotation = rotation_matrix(change[:3])
     return rigid(rotation @ motion[:3, :3], rotation @ (motion[:3, 3] - centre) + centre + change[3:])
+
+
+def _described(
+    matches: _Matches, motion: Array, weights: Array, scale: float, rotation_prior: float
+) -> RigidFit:
+    """Put the result and its covariance together."""
+    residuals = _residuals(matches, motion, weights)
+    agreeing = weights > 0
+    inliers = np.zeros(len(matches.used), bool)
+    inliers[np.flatnonzero(matches.used)[agreeing]] = True
+    squared = np.square(residuals.error[agreeing]).sum(axis=1)
+    return RigidFit(
+        b_from_a=motion,
+        covariance=_covariance(residuals, weights / scale, rotation_prior, motion),
+        centre=residuals.centre,
+        inliers=inliers,
+        residual=float(np.sqrt(squared.mean())) if agreeing.any() else float("nan"),
+        dropped=matches.dropped,
+        valid=bool(agreeing.any()),
+    )
+
+
+def _covariance(residuals: _Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
+    """Invert the information; without a rotation only that of the translation."""
+    information, _ = _normal_equations(residuals, weights)
+    covariance = np.zeros((6, 6))
+    if rotation_prior == 0:
+        covariance[3:, 3:] = np.linalg.pinv(information[3:, 3:])
+        return covariance
+    information[:3, :3] += _prior_information(rotation_prior, motion) * np.eye(3)
+    return np.asarray(np.linalg.pinv(information, rcond=1e-14, hermitian=True))
+
+
+def _rotation_is_seen(matches: _Matches, fit: RigidFit) -> bool:
+    """Tell whether the agreeing points are neither on a line nor in one place, for their noise."""
+    arms = transform(fit.b_from_a, matches.source[fit.inliers[matches.used]]) - fit.centre
+    inertia = np.linalg.eigvalsh(np.square(arms).sum() * np.eye(3) - arms.T @ arms)
+    flat = inertia[0] <= _FLATNESS * max(float(inertia[-1]), 1e-300)
+    return not flat and fit.rotation_std < np.degrees(_WORST_ROTATION)
+
+
+def _worst_std_degrees(covariance: Array) -> float:
+    if not np.isfinite(covariance).all():
+        return float("nan")
+    return float(np.degrees(np.sqrt(max(np.linalg.eigvalsh(covariance)[-1], 0.0))))

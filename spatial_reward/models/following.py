@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -113,6 +113,21 @@ def _polished(region: Region, sight: Sight, found: Found) -> Found:
         again = _candidate(region, sight, found.motion, found.how, steps=8, turn=turn)
         if _score(again.support) > _score(found.support) + (SHIFTED if turn else -SHIFTED):
             found = again
+    return _nudged(region, sight, found)
+
+
+def _nudged(region: Region, sight: Sight, found: Found) -> Found:
+    """Climb to the best fit by shifts of a pixel and less: plain surfaces have edges, but hardly a slope."""
+    to_reference = invert(sight.current_from_reference)[:3, :3]
+    camera = sight.view.camera
+    for size in (1.0, 0.5, 0.25):  # [px]
+        seen = transform(sight.current_from_reference, transform(found.motion, region.origin))
+        footprint = size * seen[2] / camera.intrinsics[0, 0]
+        for step in np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]) * footprint:
+            motion = rigid(np.eye(3), to_reference @ step) @ found.motion
+            fit = support(region, sight, motion)
+            if _score(fit) > _score(found.support) + 1e-6:
+                found = replace(found, motion=motion, support=fit)
     return found
 
 

@@ -100,7 +100,9 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     column, row = int(pixel[0]), int(pixel[1])
     if not (0 <= row < view.depth.shape[0] and 0 <= column < view.depth.shape[1]):
         return None
-    origin = view.points[row, column]
+    beside = np.asarray(pixel) - (column + 0.5, row + 0.5)
+    depth = view.depth[row, column] + np.clip(view.depth_slope[row, column] @ beside, -0.01, 0.01)
+    origin = view.camera.rays(pixel) * depth
     if not np.isfinite(origin).all():
         return None
     with np.errstate(invalid="ignore"):

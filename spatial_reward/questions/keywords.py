@@ -44,7 +44,8 @@ _LONE_LETTER = re.compile(
     re.IGNORECASE,
 )
 _LETTER_NOUN = re.compile(
-    r"\b(?:points?|options?|choices?|dots?|labels?|letters?|answers?|markers?)\W{1,3}(?:is\W{1,3})?$", re.IGNORECASE
+    r"\b(?:points?|options?|choices?|dots?|labels?|letters?|answers?|markers?)\W{1,3}(?:is\W{1,3})?$",
+    re.IGNORECASE,
 )
 # After these a capital A is a letter; before any other small word it is the article.
 _AFTER_LETTER = re.compile(
@@ -88,7 +89,8 @@ CAMERA_UNTURNED = _stillness(
 
 _CLAUSE = re.compile(r"[.;:!?\n,]|\b(?:but|while|whereas|although|though)\b", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"\b(camera|viewpoint|observer|background|point|objects?|scenes?|dot|it|thing|location|spot|marker)\b", re.IGNORECASE
+    r"\b(camera|viewpoint|observer|background|point|objects?|scenes?|dot|it|thing|location|spot|marker)\b",
+    re.IGNORECASE,
 )
 _IF = re.compile(
     r"\b(?:if|whether|unless|assum\w{0,6}|may|might|could|can|unclear|unsure|impossible|sure|hardly|barely|almost|nearly"
@@ -121,13 +123,17 @@ def find_letters(text: str, letters: Iterable[str]) -> list[tuple[str, int]]:
     alone = _LONE_LETTER.fullmatch(text) if len(text) <= 200 else None
     if alone:
         return [(alone[1].upper(), alone.start(1))] if alone[1].upper() in allowed else []
-    found = [match for match in _LETTER.finditer(text) if match[1].upper() in allowed and _is_name(text, match)]
+    found = [
+        match for match in _LETTER.finditer(text) if match[1].upper() in allowed and _is_name(text, match)
+    ]
     return [(match[1].upper(), match.start()) for match in found]
 
 
 def _is_name(text: str, match: re.Match[str]) -> bool:
     start, end = match.span()
-    bracketed = text[max(0, start - 1) : start] in tuple("([\"'“‘") and text[end : end + 1] in tuple(")]\"'”’")
+    bracketed = text[max(0, start - 1) : start] in tuple("([\"'“‘") and text[end : end + 1] in tuple(
+        ")]\"'”’"
+    )
     article = match[1] in "aA" and _AFTER_LETTER.match(text, end) is not None
     if bracketed or (not article and _LETTER_NOUN.search(text[max(0, start - 24) : start])):
         return True

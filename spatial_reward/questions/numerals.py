@@ -51,8 +51,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _BOUND = re.compile(
-    r"(?:[<>≤≥]=?|\b(?:not|less than|more than|fewer than|greater than|under|over|below|above|at least|at most|"
-    r"up to|within|exceeds|no more than))\s?(?:about\s|quite\s|exactly\s)?$",
+    r"(?:[<>≤≥]=?|\b(?:not|less than|more than|fewer than|greater than|under|over|below|above|at least|"
+    r"at most|up to|within|exceeds|no more than))\s?(?:about\s|quite\s|exactly\s)?$",
     re.IGNORECASE,
 )
 _JOIN = re.compile(

@@ -72,18 +72,22 @@ def score_candidate(answer: Answer, question: Question, mode: Mode) -> bool:
     predicted = _numbers(answer, "px", 2)
     if predicted is None:
         return False
-    frame = question.frames[0]
-    size = (frame.width, frame.height)
+    size = (question.frames[0].width, question.frames[0].height)
     truth = np.asarray(truth_of(question), float)
     gaps = [math.dist(predicted, (point.x, point.y)) for point in question.points]
     others = [
-        gap for gap, point in zip(gaps, question.points, strict=True) if math.dist(truth, point[:2]) > _ROUND_OFF
+        gap
+        for gap, point in zip(gaps, question.points, strict=True)
+        if math.dist(truth, point[:2]) > _ROUND_OFF
     ]
-    nearest = all(math.dist(predicted, truth) <= gap for gap in others)
+    nearest = all(math.dist(predicted, truth) < gap for gap in others)
     if mode == "strict":
         return nearest
-    steps = np.subtract(to_thousandths(predicted, size), to_thousandths(truth, size))
-    return nearest and bool((np.abs(steps) <= 1).all())
+    steps = [
+        abs(float(p) / s * 1000 - t)
+        for p, s, t in zip(predicted, size, to_thousandths(truth, size), strict=True)
+    ]
+    return nearest and max(steps) <= 1 + _ROUND_OFF
 
 
 def _within(answer: Answer, truth: Value, unit: str, floor: float) -> bool:

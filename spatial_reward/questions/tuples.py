@@ -26,13 +26,16 @@ _COMPONENT = re.compile(
 )
 _NAMED = {
     axis: re.compile(
-        rf"(?<!\w)[dΔ]?{axis}\s{{0,2}}[=:]\s{{0,2}}([{MINUS}+]?\s?{DIGITS}(?:\s?{UNIT})?)(?!\w)", re.IGNORECASE
+        rf"(?<!\w)[dΔ]?{axis}\s{{0,2}}[=:]\s{{0,2}}([{MINUS}+]?\s?{DIGITS}(?:\s?{UNIT})?)(?!\w)",
+        re.IGNORECASE,
     )
     for axis in AXES
 }
 _THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3}){1,5}(?![0-9])")
 _VOID = re.compile(r"\b(?:nan|inf|infinity|none|null|unknown|undefined|n/a)\b|\?", re.IGNORECASE)
-_ALTERNATIVE = re.compile(r"\W{0,4}\b(?:or|versus|vs)\b\W{0,4}(?:\w{1,12}\W{1,4}){0,2}|\s?/\s?", re.IGNORECASE)
+_ALTERNATIVE = re.compile(
+    r"\W{0,4}\b(?:or|versus|vs)\b\W{0,4}(?:\w{1,12}\W{1,4}){0,2}|\s?/\s?", re.IGNORECASE
+)
 
 Component = tuple[float, str]  # value as written, unit word or ""
 
@@ -106,9 +109,7 @@ def marked_tuple(span: Span, count: int, dimension: str, default: float) -> list
     return None
 
 
-def last_tuple(
-    text: str, count: int, dimension: str, default: float, beyond: str = ""
-) -> list[float] | None:
+def last_tuple(text: str, count: int, dimension: str, default: float, beyond: str = "") -> list[float] | None:
     """Read the last bracketed tuple of `count` numbers, else components named by their axes; None without.
 
     Raises:
@@ -152,6 +153,6 @@ def without_tuples(text: str) -> str:
     """Blank the bracketed tuples of two or three numbers, which are no scalars.
 
     >>> without_tuples("[ 5 , 7 ] is 30 mm away (1.2 in)")
-    ' is 30 mm away (1.2 in)'
+    '  is 30 mm away (1.2 in)'
     """
     return _GROUP.sub(lambda group: " " if _other_tuple(group[1]) else group[0], text)

@@ -21,8 +21,8 @@ class Judge:
     """Judge the frames of one episode: `reset`, then `questions` and `signal` for every frame.
 
     Asking and judging are apart so that the questions of many judges can be answered in one batch;
-    `observe` does both. What it remembers of the episode: the references, the last
-    usable answer about each (the `previous` of the next question), and the stage of a staged goal. It holds no potentials.
+    `observe` does both. What it remembers of the episode: the references, the last usable answer about
+    each (the `previous` of the next question), and the stage of a staged goal. It holds no potentials.
 
     Args:
         goal: A goal, or its text.

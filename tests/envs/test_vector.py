@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from spatial_reward import Answer
 from spatial_reward.envs.vector import VectorSpatialReward, make_vector
 from spatial_reward.envs.wrappers import SpatialReward
+from spatial_reward.models import load_model
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
@@ -78,9 +79,9 @@ def actions_of(step):
     return np.random.default_rng([1, step]).uniform(-1, 1, (2, 3)).astype(np.float32)
 
 
-def alone(index, mode, steps):
+def alone(index, mode, steps, model=None):
     """Run one environment as the autoreset mode says; return rows (reward, end, info, final info)."""
-    env = SpatialReward((ending, lasting)[index](), GOAL, Noisy(), size=SIZE)
+    env = SpatialReward((ending, lasting)[index](), GOAL, model or Noisy(), size=SIZE, truth=True)
     _, info = env.reset(seed=10 + index)
     rows, over = [(0.0, False, info, None)], False
     for step in range(steps):
@@ -100,10 +101,9 @@ def alone(index, mode, steps):
     return rows
 
 
-def together(vectorization_mode, mode, steps):
-    """Run both environments in a vector; return rows of the same form, and the model."""
-    model = Noisy()
-    env = make(vectorization_mode, mode, model)
+def together(vectorization_mode, mode, steps, model):
+    """Run both environments in a vector; return rows of the same form."""
+    env = make(vectorization_mode, mode, model, truth=True)
     _, infos = env.reset(seed=10)
     rows, over = [(np.zeros(2), np.zeros(2, bool), infos)], np.zeros(2, bool)
     for step in range(steps):
@@ -113,14 +113,14 @@ def together(vectorization_mode, mode, steps):
         over = terminations | truncations
         rows.append((rewards, terminations, infos))
     env.close()
-    return rows, model
+    return rows
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("vectorization_mode", ["sync", "async"])
 def test_a_vector_gives_to_the_bit_what_its_environments_give_alone(vectorization_mode, mode):
     steps = 14
-    rows, _ = together(vectorization_mode, mode, steps)
+    rows = together(vectorization_mode, mode, steps, Noisy())
     finals = 0
     for index in (0, 1):
         for (rewards, terminations, infos), expected in zip(rows, alone(index, mode, steps), strict=True):
@@ -133,6 +133,18 @@ def test_a_vector_gives_to_the_bit_what_its_environments_give_alone(vectorizatio
     assert finals == (6 if mode == AutoresetMode.SAME_STEP else 0)
 
 
+def test_measurements_of_pictures_agree_to_the_bit_as_well():
+    rows = together("sync", AutoresetMode.NEXT_STEP, 6, load_model("rgbd"))
+    valid = 0
+    for index in (0, 1):
+        expected = alone(index, AutoresetMode.NEXT_STEP, 6, load_model("rgbd"))
+        for (rewards, _, infos), (reward, _, info, _) in zip(rows, expected, strict=True):
+            assert rewards[index] == reward
+            assert_same(infos, info, index)
+            valid += info["spatial_reward/valid"]
+    assert valid > 6
+
+
 def assert_same(infos, info, index):
     for key in KEYS:
         value = infos["spatial_reward/" + key][index]
@@ -142,12 +154,13 @@ def assert_same(infos, info, index):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_there_is_one_batch_per_step(mode):
-    rows, model = together("sync", mode, 10)
+    model = Noisy()
+    rows = together("sync", mode, 10, model)
     assert len(model.calls) <= len(rows) and max(model.calls) == 2
 
 
 def test_rewards_are_finite_and_observations_do_not_leak_into_infos():
-    rows, _ = together("sync", AutoresetMode.SAME_STEP, 10)
+    rows = together("sync", AutoresetMode.SAME_STEP, 10, Noisy())
     for rewards, _, infos in rows:
         assert rewards.dtype == np.float64 and np.isfinite(rewards).all()
         assert not [key for key in infos if "observation" in key]

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from spatial_reward import Answer, Camera, Frame, Reference
 from spatial_reward.camera import look_at, transform
+from spatial_reward.models import load_model
 from spatial_reward.rewards import Judge, Near, Then, parse_goal
 
 START, GOAL = np.array([0.0, 0.0, 0.1]), np.array([0.3, 0.0, 0.1])
@@ -201,3 +202,14 @@ def test_asking_before_reset_and_answering_too_little_are_errors(judge):
     judge.questions(frame())
     with pytest.raises(ValueError, match="1 questions were asked, but 0 answers"):
         judge.signal([])
+
+
+def test_a_hole_in_the_measured_depth_is_unknown_and_says_so():
+    rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    holed = Frame(rgb, camera=CAMERA, depth=np.full((48, 64), np.nan, np.float32))
+    judge = Judge("near(cube, pad, within=3cm)")
+    judge.reset(holed, {"cube": Reference("cube", CUBE.pixel), "pad": PAD})
+    for now in (holed, replace(holed, time=1.0)):
+        signal = judge.observe(now, load_model("rgbd"))
+        assert not signal.valid and np.isnan(signal.potential)
+        assert "depth" in signal.answers["cube"].text

@@ -1,0 +1,103 @@
+"""Correspondence questions: where a point of the first image is in the second (MultiSPA 2.4)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatial_reward.camera import Array
+from spatial_reward.questions.base import Kind, Mode
+from spatial_reward.questions.readers import letter_reader, pixel_reader
+from spatial_reward.questions.scoring import score_pixel, score_word
+from spatial_reward.questions.views import common_points, frame_pairs, view
+from spatial_reward.questions.wording_correspondence import CORRESPONDENCE_WORDING
+from spatial_reward.types import Answer, Frame, PixelPoint, Question, Scene
+
+LETTERS = ("A", "B", "C", "D")
+PAPER_BORDER = 10  # [px] right and bottom border without distractors
+STRICT_SEPARATION = 0.10  # share of the image's width between any two of the four candidates
+STRICT_TRIES = 200  # draws for the three distractors
+
+Match = tuple[Frame, Frame, PixelPoint, PixelPoint]
+
+
+def _match(scene: Scene, rng: np.random.Generator, mode: Mode) -> Match | None:
+    for first, second in frame_pairs(scene, rng, mode):
+        common = common_points(scene, first, second)
+        if len(common):
+            point = int(rng.choice(common))
+            pixels = view(scene, first).pixel(point), view(scene, second).pixel(point, frame=1)
+            return scene.frames[first], scene.frames[second], *pixels
+    return None
+
+
+def ask_coordinates(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
+    """Ask where one point is in the second frame [px]."""
+    found = _match(scene, rng, mode)
+    if found is None:
+        return None
+    first, second, here, there = found
+    truth = Answer(np.array(there[:2]), "px", 0.0, source="truth", match=there[:2])
+    return Question("vc_coord", (first, second), (here,), answer=truth)
+
+
+def ask_choice(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
+    """Ask which of four lettered dots of the second frame is the dot of the first one.
+
+    Points and labels run in parallel: the dot of the first frame without a letter, then A to D.
+    """
+    found = _match(scene, rng, mode)
+    if found is None:
+        return None
+    first, second, here, there = found
+    pixel = np.array(there[:2])
+    wrong = _paper_distractors(pixel, second, rng) if mode == "paper" else _apart(pixel, second, rng)
+    if wrong is None:
+        return None
+    right = int(rng.integers(4))
+    candidates = np.insert(wrong, right, pixel, axis=0)
+    points = (here, *(PixelPoint(float(x), float(y), 1) for x, y in candidates))
+    truth = Answer(LETTERS[right], "1", 0.0, source="truth", match=there[:2])
+    return Question("vc_mcq", (first, second), points, ("", *LETTERS), answer=truth)
+
+
+def _paper_distractors(truth: Array, frame: Frame, rng: np.random.Generator) -> Array:
+    """Draw three pixels, whose only constraint is not to be the very pixel of the truth."""
+    size = np.maximum(np.array([frame.width, frame.height]) - PAPER_BORDER, 1)
+    wrong = rng.uniform(0, size, (3, 2))
+    while (np.floor(wrong) == np.floor(truth)).all(axis=1).any():
+        wrong = rng.uniform(0, size, (3, 2))
+    return wrong
+
+
+def _apart(truth: Array, frame: Frame, rng: np.random.Generator) -> Array | None:
+    """Draw three pixels that keep clear of the truth and of each other; None where there is no room."""
+    chosen = [truth]
+    for drawn in rng.uniform(0, (frame.width, frame.height), (STRICT_TRIES, 2)):
+        if min(np.linalg.norm(drawn - other) for other in chosen) >= STRICT_SEPARATION * frame.width:
+            chosen.append(drawn)
+        if len(chosen) == 4:
+            return np.array(chosen[1:])
+    return None
+
+
+_COORD, _MCQ = CORRESPONDENCE_WORDING["vc_coord"], CORRESPONDENCE_WORDING["vc_mcq"]
+VC_COORD = Kind(
+    name="vc_coord",
+    family="correspondence",
+    unit="px",
+    ask=ask_coordinates,
+    phrase=_COORD.phrase,
+    reply=_COORD.reply,
+    read=pixel_reader(frame=1),
+    score=score_pixel,
+)
+VC_MCQ = Kind(
+    name="vc_mcq",
+    family="correspondence",
+    unit="1",
+    ask=ask_choice,
+    phrase=_MCQ.phrase,
+    reply=_MCQ.reply,
+    read=letter_reader("ABCD"),
+    score=score_word,
+)

@@ -1,0 +1,131 @@
+"""Object-size questions: two frames that together cover one dimension of an object (MultiSPA 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_reward.camera import Array
+from spatial_reward.questions.base import Kind, Mode
+from spatial_reward.questions.readers import magnitude_reader
+from spatial_reward.questions.scoring import score_length
+from spatial_reward.questions.views import STATIC_BELOW, seen_by
+from spatial_reward.questions.wording_object import SIZE_WORDING
+from spatial_reward.types import Answer, Question, Scene
+
+NOT_ASKED = ("wall", "object", "floor", "ceiling", "window")
+LEAST_SEEN = 0.05  # share of an object's points that a frame must see
+COVERED = 0.10  # tolerance of the covered extent, as a share of the size
+MOST_FRAMES = 25  # considered per object
+STRICT_SMALLEST = 0.02  # [m]
+STRICT_LEAST_POINTS = 8  # fewer do not span a box
+_ROUND_OFF = 1e-9  # share: the tolerance is inclusive
+
+
+def extents(points: Array) -> Array:
+    """Return (3,): height, length and width [m] of the upright box around points (N, 3) of the world."""
+    x, y, z = np.ptp(points, axis=0)
+    return np.array([z, max(x, y), min(x, y)])
+
+
+def axis_of(points: Array, dimension: str) -> int:
+    """Return the world axis along which a dimension of the box around points (N, 3) is measured."""
+    if dimension == "height":
+        return 2
+    x, y, _ = np.ptp(points, axis=0)
+    return int((y > x) == (dimension == "length"))
+
+
+def is_unambiguous(name: str, names: tuple[str, ...]) -> bool:
+    """Tell whether a name fits one object only: "chair" does not where there is an "office chair"."""
+    words = set(name.lower().split())
+    return bool(words) and sum(words <= set(other.lower().split()) for other in names) == 1
+
+
+def covering_pair(
+    points: Array, seen: NDArray[np.bool_], dimension: str, rng: np.random.Generator, mode: Mode
+) -> tuple[int, int] | None:
+    """Find two frames that cover a dimension of an object to within 10 %.
+
+    Paper: neither frame alone may cover it. Pairs between which the object moved are left out.
+
+    Args:
+        points: (T, N, 3) of the object [m].
+        seen: (T, N).
+        dimension: "height", "length" or "width".
+        rng: Shuffles frames and pairs.
+        mode: "strict" or "paper".
+    """
+    enough = np.flatnonzero(seen.sum(axis=1) >= max(1, int(LEAST_SEEN * points.shape[1])))
+    frames = rng.permutation(enough)[:MOST_FRAMES]
+    pairs = list(combinations(map(int, frames), 2))
+    for index in rng.permutation(len(pairs)):
+        first, second = pairs[index]
+        if _covers(points[[first, second]], seen[[first, second]], dimension, mode):
+            return first, second
+    return None
+
+
+def _covers(points: Array, seen: NDArray[np.bool_], dimension: str, mode: Mode) -> bool:
+    moved = np.linalg.norm(points[1] - points[0], axis=-1)
+    if not (moved < STATIC_BELOW).all():
+        return False
+    axis = axis_of(points[0], dimension)
+    along = points[0, :, axis]
+    size = np.ptp(along)
+    misses = [abs(np.ptp(along[part]) - size) for part in (seen[0] | seen[1], seen[0], seen[1])]
+    together, *alone = [miss <= COVERED * size * (1 + _ROUND_OFF) for miss in misses]
+    return bool(size > 0 and together and (mode == "strict" or not any(alone)))
+
+
+def _ask(dimension: str) -> Callable[[Scene, np.random.Generator, Mode], Question | None]:
+    def ask(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
+        for body in map(int, rng.permutation(len(scene.names))):
+            rides = scene.body == body
+            if not _askable(scene, body, int(rides.sum()), mode):
+                continue
+            points = scene.points[:, rides]
+            pair = covering_pair(points, seen_by(scene)[:, rides], dimension, rng, mode)
+            if pair is not None:
+                size = float(extents(points[pair[0]])[("height", "length", "width").index(dimension)])
+                if mode == "paper" or size >= STRICT_SMALLEST:
+                    return _question(scene, body, dimension, pair, size)
+        return None
+
+    return ask
+
+
+def _askable(scene: Scene, body: int, count: int, mode: Mode) -> bool:
+    name = scene.names[body]
+    if count == 0 or name in NOT_ASKED:
+        return False
+    return mode == "paper" or (count >= STRICT_LEAST_POINTS and is_unambiguous(name, scene.names))
+
+
+def _question(scene: Scene, body: int, dimension: str, pair: tuple[int, int], size: float) -> Question:
+    frames = tuple(scene.frames[time] for time in pair)
+    truth = Answer(size, "m", 0.0, source="truth")
+    return Question(f"size_{dimension}", frames, labels=(scene.names[body],), answer=truth)
+
+
+def _kind(dimension: str) -> Kind:
+    name = f"size_{dimension}"
+    words = SIZE_WORDING[name]
+    return Kind(
+        name,
+        "object_size",
+        "m",
+        _ask(dimension),
+        words.phrase,
+        words.reply,
+        magnitude_reader("m"),
+        score_length,
+    )
+
+
+SIZE_HEIGHT = _kind("height")
+SIZE_LENGTH = _kind("length")
+SIZE_WIDTH = _kind("width")
