@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 
 from spatial_reward.camera import Array, invert, rigid, transform
-from spatial_reward.geometry.rotations import skew
+from spatial_reward.geometry.rotations import rotation_matrix, skew
 from spatial_reward.models.region import Region
 from spatial_reward.models.registration import Sight, Support, align, nearby, support
 
 STILL_BONUS = 0.05  # of likeness: what may have stayed, has stayed
 LOST = 0.3  # share of agreeing points under which the last motion is no help
 FAR = 0.15  # [m] from where it was last seen that a thing is hardly expected
+DOUBTFUL = 0.15  # share of contradicting points from which a thing may have turned meanwhile
+CONTRADICTED = 0.25  # share of contradicting points beyond which no motion is believed
+TURNS = np.radians([-60.0, -30.0, 30.0, 60.0])  # [rad] about the vertical that are tried then
 SHIFTED = 0.02  # likeness that a rotation must gain to be believed
 CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
-FLOOR = 0.1  # [px]; no motion is better known than this
+FLOOR = 0.3  # [px]; no motion is better known than this
 TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
 
 # Shares of agreeing points from which a motion is believed, by how it was found.
@@ -72,6 +75,11 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
             candidates += [
                 _candidate(region, sight, start, "followed", steps=6 + 2 * turn, turn=turn)
                 for turn in (False, True)
+            ]
+        if _best(region, candidates, previous).support.contradicted > DOUBTFUL:
+            candidates += [
+                _candidate(region, sight, start, "followed", steps=8, turn=True)
+                for start in _turned(region, sight, previous)
             ]
     if previous is None or _best(region, candidates, previous).support.agreeing < LOST:
         candidates += [
@@ -129,6 +137,13 @@ def _nudged(region: Region, sight: Sight, found: Found) -> Found:
             if _score(fit) > _score(found.support) + 1e-6:
                 found = replace(found, motion=motion, support=fit)
     return found
+
+
+def _turned(region: Region, sight: Sight, motion: Array) -> list[Array]:
+    """Return the motion turned about the vertical through the region, as a pushed thing turns."""
+    centre = region.weight @ transform(motion, region.points)
+    turns = [rotation_matrix(angle * sight.up) for angle in TURNS]
+    return [rigid(turn, centre - turn @ centre) @ motion for turn in turns]
 
 
 def _search(region: Region, sight: Sight) -> list[Array]:

@@ -21,10 +21,17 @@ TURN_PRIOR = np.radians(4.0)  # [rad] that one step turns at most, about
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """The picture to find a region in, and where its camera is from the reference camera's."""
+    """The picture to find a region in.
+
+    Attributes:
+        view: The picture.
+        current_from_reference: (4, 4) between the cameras.
+        up: (3,) against gravity, in the reference camera's axes: things that stand turn about it.
+    """
 
     view: View
     current_from_reference: Array
+    up: Array
 
 
 class Support(NamedTuple):

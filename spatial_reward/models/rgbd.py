@@ -181,7 +181,7 @@ class RGBD:
             if not fit.valid:
                 raise Unanswerable("Too few things match to tell how the camera moved.")
             relative = fit.b_from_a
-        sight = Sight(view, relative)
+        sight = Sight(view, relative, up=self._view(reference).camera.camera_from_world[:3, 2])
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
 
