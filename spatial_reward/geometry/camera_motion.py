@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatial_reward.camera import Array, invert, wrap_degrees, yaw_pitch
-from spatial_reward.geometry.procrustes import RigidFit, moved_point
-from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.geometry.matches import motion_jacobian
+from spatial_reward.geometry.procrustes import RigidFit
+from spatial_reward.geometry.rotations import skew
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,18 @@ class CameraMotion:
         """Length of the translation [m]."""
         return float(np.linalg.norm(self.translation))
 
+    @property
+    def directions(self) -> dict[str, str]:
+        """Words for x, y, z, yaw and pitch; no motion counts as the second word of each pair (MultiSPA)."""
+        x, y, z = self.translation
+        return {
+            "x": "right" if x > 0 else "left",
+            "y": "down" if y > 0 else "up",
+            "z": "forward" if z > 0 else "backward",
+            "yaw": "left" if self.yaw > 0 else "right",
+            "pitch": "up" if self.pitch > 0 else "down",
+        }
+
 
 def camera_motion(world_from_camera_1: Array, world_from_camera_2: Array) -> CameraMotion:
     """Return the exact motion between two known poses (4, 4) of a world whose z axis points up."""
@@ -42,26 +55,30 @@ def camera_motion(world_from_camera_1: Array, world_from_camera_2: Array) -> Cam
 
 
 def estimated_camera_motion(fit: RigidFit, world_from_camera_1: Array) -> CameraMotion:
-    """Return the motion that `fit`, of static points from camera 1 to camera 2, says, with its covariance.
+    """Return the motion that a fit of static points says, with its first-order covariance.
 
-    Of the first pose (4, 4) only the direction of gravity matters. Angles get their covariance by
-    differences, as yaw is ill-conditioned near the vertical.
+    Args:
+        fit: Of points in the first camera's axes onto the same points in the second's.
+        world_from_camera_1: (4, 4); only the direction of gravity in it matters.
+
+    Raises:
+        ValueError: If the fit is not valid.
     """
+    if not fit.valid:
+        raise ValueError("`fit` is not valid, so it tells no camera motion: check its validity first.")
     inverse = fit.inverse()
-    translation, spread = moved_point(inverse, np.zeros(3))
+    exact = camera_motion(world_from_camera_1, world_from_camera_1 @ inverse.b_from_a)
+    jacobian = np.zeros((5, 6))
+    jacobian[:3] = motion_jacobian(exact.translation - inverse.centre)
+    jacobian[3:, :3] = np.degrees(_turning(world_from_camera_1[:3, :3], inverse.b_from_a[:3, 2]))
+    covariance = jacobian @ inverse.covariance @ jacobian.T
+    return CameraMotion(exact.translation, exact.yaw, exact.pitch, covariance)
 
-    def angles(turn: Array) -> Array:
-        relative = inverse.b_from_a.copy()
-        relative[:3, :3] = rotation_matrix(turn) @ relative[:3, :3]
-        motion = camera_motion(world_from_camera_1, world_from_camera_1 @ relative)
-        return np.array([motion.yaw, motion.pitch])
 
-    step = 1e-5  # [rad]
-    jacobian = np.stack(
-        [(angles(step * axis) - angles(-step * axis)) / (2 * step) for axis in np.eye(3)], axis=1
-    )
-    covariance = np.zeros((5, 5))
-    covariance[:3, :3] = spread
-    covariance[3:, 3:] = jacobian @ inverse.covariance[:3, :3] @ jacobian.T
-    yaw, pitch = angles(np.zeros(3))
-    return CameraMotion(translation, float(yaw), float(pitch), covariance)
+def _turning(world_from_camera: Array, forward: Array) -> Array:
+    """Return how yaw and pitch follow a small rotation (in camera axes) of `forward` (3,): (2, 3)."""
+    x, y, _ = world_from_camera @ forward
+    level = max(float(np.hypot(x, y)), 1e-9)  # yaw is unknown where the view is vertical
+    angles = np.array([[-y / level**2, x / level**2, 0], [0, 0, 1 / level]])
+    turning: Array = angles @ world_from_camera @ -skew(forward)
+    return turning

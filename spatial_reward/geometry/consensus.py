@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, rigid
 from spatial_reward.geometry.rotations import rotation_angle
@@ -58,7 +59,7 @@ def first_guess(
     return best
 
 
-def _candidates(source: Array, target: Array, weights: Array, triplets: Array) -> Array:
+def _candidates(source: Array, target: Array, weights: Array, triplets: NDArray[np.int64]) -> Array:
     still = rigid(np.eye(3), np.median(target - source, axis=0))[None]
     if len(source) < 2:
         return still

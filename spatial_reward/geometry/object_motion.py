@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from spatial_reward.camera import Array, Camera, transform
 
-STATIC = 0.01  # [m]; what moved less counts as static (MultiSPA, object movement)
+STATIC = 0.01  # [m]; what moved less counts as static, just this much as moving (MultiSPA, object movement)
 
 
 def object_motion(
@@ -25,8 +25,8 @@ def object_motion(
         camera_2: Second camera; the difference of the poses is taken out.
         point_1: (3,) before, in the first camera's axes [m].
         point_2: (3,) after, in the second camera's axes [m].
-        covariance_1: (3, 3) [m^2] of the first point.
-        covariance_2: (3, 3) [m^2] of the second point.
+        covariance_1: (3, 3) [m^2] of the first point; exact without it.
+        covariance_2: (3, 3) [m^2] of the second point; exact without it.
     """
     first_from_second = camera_1.camera_from_world @ camera_2.world_from_camera
     rotation = first_from_second[:3, :3]
@@ -36,17 +36,20 @@ def object_motion(
     return displacement, first + rotation @ second @ rotation.T
 
 
-def distance(displacement: ArrayLike, covariance: ArrayLike) -> tuple[float, float]:
-    """Return the length [m] of a displacement (3,) and its standard deviation.
+def distance(vector: ArrayLike, covariance: ArrayLike) -> tuple[float, float]:
+    """Return the length [m] of a displacement (3,) with covariance (3, 3) [m^2], and its standard deviation.
 
-    First order far from zero, where only the error along the displacement counts; near zero the length is
-    that of the error itself, whose spread does not vanish.
+    The length follows a Rice-like law. Far from zero only the error along the vector counts; errors across
+    it lengthen it to second order; near zero the length is that of the error, all of it. The standard
+    deviation stands for the root mean square error about the true length, bias included; near zero, where
+    the true length is open, it errs on the side of caution.
     """
-    displacement, covariance = np.asarray(displacement, float), np.asarray(covariance, float)
-    length = float(np.linalg.norm(displacement))
-    total = float(np.trace(covariance))
-    if length == 0:
+    vector, covariance = np.asarray(vector, float), np.asarray(covariance, float)
+    squared, total = float(vector @ vector), float(np.trace(covariance))
+    if squared == 0:
         return 0.0, float(np.sqrt(total))
-    along = float(displacement @ covariance @ displacement) / length**2
+    along = float(vector @ covariance @ vector) / squared
     across = max(total - along, 0.0)
-    return length, float(np.sqrt(along + across**2 / (2 * (length**2 + across))))
+    true_squared = max(squared - total, 0.0)  # the error adds its own trace to the square, on average
+    sideways = across**2 / (2 * true_squared + across) if across else 0.0
+    return float(np.sqrt(squared)), float(np.sqrt(along + sideways))

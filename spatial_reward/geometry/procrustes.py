@@ -8,10 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatial_reward.camera import Array, invert, rigid, transform
-from spatial_reward.geometry.consensus import CHI2_GATE, CHI2_MEDIAN, closed_form, first_guess
-from spatial_reward.geometry.rotations import rotation_angle, rotation_matrix, rotation_vector, skew
+from spatial_reward.geometry.consensus import closed_form, first_guess
+from spatial_reward.geometry.matches import (
+    Matches,
+    Residuals,
+    matched,
+    motion_jacobian,
+    noise_scale,
+    normal_equations,
+    residuals_of,
+    trust,
+)
+from spatial_reward.geometry.rotations import rotation_angle, rotation_matrix, rotation_vector
 
-_FLOOR = 1e-9  # [m]; no point is better known than this
 _FLATNESS = 1e-8  # ratio of rotational informations below which points lie on a line or in one place
 _WORST_ROTATION = np.radians(20.0)  # [rad] std beyond which a plain rigid fit has not seen the rotation
 _SOFT_STEPS, _STEPS = 3, 15
@@ -74,7 +83,7 @@ def moved_point(fit: RigidFit, point: ArrayLike, covariance: ArrayLike | None = 
         covariance: (..., 3, 3) of the points themselves, where they are not exact.
     """
     moved = transform(fit.b_from_a, point)
-    jacobian = _jacobian(moved - fit.centre)
+    jacobian = motion_jacobian(moved - fit.centre)
     spread = jacobian @ fit.covariance @ np.swapaxes(jacobian, -1, -2)
     if covariance is not None:
         rotation = fit.b_from_a[:3, :3]
@@ -108,7 +117,7 @@ def fit_rigid(
     Raises:
         ValueError: If shapes disagree or a weight is negative.
     """
-    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    matches = matched(source, target, source_covariance, target_covariance, weights)
     if len(matches.source) < 3:
         return RigidFit.unknown(len(matches.used), matches.dropped)
     fit = _fit(matches, np.inf, robust)
@@ -132,7 +141,7 @@ def fit_motion(
     prior: its variance grows with the turn itself, so that clear evidence of a big turn is believed).
     Axes that the points do not determine fall back to no rotation and keep the prior in the covariance.
     """
-    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    matches = matched(source, target, source_covariance, target_covariance, weights)
     if len(matches.source) < 1:
         return RigidFit.unknown(len(matches.used), matches.dropped)
     return _fit(matches, float(np.radians(rotation_prior)), robust)
@@ -149,7 +158,7 @@ def fit_translation(
     rotation_std: float = 10.0,  # [deg]
 ) -> RigidFit:
     """Fit a motion without rotation, which may in truth turn by `rotation_std` about the centre."""
-    matches = _matches(source, target, source_covariance, target_covariance, weights)
+    matches = matched(source, target, source_covariance, target_covariance, weights)
     if len(matches.source) < 1:
         return RigidFit.unknown(len(matches.used), matches.dropped)
     fit = _fit(matches, 0.0, robust)
@@ -158,94 +167,15 @@ def fit_translation(
     return replace(fit, covariance=covariance)
 
 
-@dataclass(frozen=True, eq=False)
-class _Matches:
-    """The finite matches with positive weight, and where they stood among those given."""
-
-    source: Array
-    target: Array
-    source_covariance: Array
-    target_covariance: Array
-    weights: Array
-    stated: bool  # whether the covariances are real ones, not units
-    used: NDArray[np.bool_]
-    dropped: int
-
-    @property
-    def floor(self) -> float:
-        """Smallest factor of the covariances: never below the stated noise."""
-        return 1.0 if self.stated else _FLOOR**2
-
-    def information(self, rotation: Array) -> Array:
-        """Return the inverse covariances (N, 3, 3) of the residuals."""
-        if not self.stated:
-            return np.broadcast_to(np.eye(3), (len(self.source), 3, 3))
-        covariance = rotation @ self.source_covariance @ rotation.T + self.target_covariance
-        inverse: Array = np.linalg.inv(covariance + _FLOOR**2 * np.eye(3))
-        return inverse
-
-    def variance(self) -> Array:
-        """Return the mean variance (N,) of one coordinate of the residuals."""
-        total = np.trace(self.source_covariance + self.target_covariance, axis1=1, axis2=2)
-        return total / 3 + _FLOOR**2
-
-
-@dataclass(frozen=True, eq=False)
-class _Residuals:
-    """The matches seen from a candidate motion: linearised about `centre`."""
-
-    error: Array  # (N, 3)
-    squared: Array  # (N,) Mahalanobis distance squared
-    jacobian: Array  # (N, 3, 6)
-    information: Array  # (N, 3, 3)
-    centre: Array  # (3,)
-
-
-def _matches(
-    source: ArrayLike,
-    target: ArrayLike,
-    source_covariance: ArrayLike | None,
-    target_covariance: ArrayLike | None,
-    weights: ArrayLike | None,
-) -> _Matches:
-    source, target = np.asarray(source, float), np.asarray(target, float)
-    if source.ndim != 2 or source.shape[1] != 3 or target.shape != source.shape:
-        raise ValueError(f"`source` and `target` must both be (N, 3), got {source.shape} and {target.shape}.")
-    count = len(source)
-    stated = source_covariance is not None or target_covariance is not None
-    unit = 0.0 if stated else 0.5  # without covariances each residual has unit variance, up to a factor
-    first = _covariances("source_covariance", source_covariance, count, unit)
-    second = _covariances("target_covariance", target_covariance, count, unit)
-    weight = np.ones(count) if weights is None else np.asarray(weights, float)
-    if weight.shape != (count,) or (weight < 0).any():
-        raise ValueError(f"`weights` must be ({count},) and not negative, got {weight.shape}: {weight}.")
-    rows = np.concatenate(
-        [source, target, first.reshape(count, 9), second.reshape(count, 9), weight[:, None]], axis=1
-    )
-    finite = np.isfinite(rows).all(axis=1)
-    used = finite & (weight > 0)
-    chosen = (array[used] for array in (source, target, first, second, weight))
-    return _Matches(*chosen, stated, used, int((~finite).sum()))
-
-
-def _covariances(name: str, covariances: ArrayLike | None, count: int, unit: float) -> Array:
-    if covariances is None:
-        return np.broadcast_to(unit * np.eye(3), (count, 3, 3))
-    array = np.asarray(covariances, float)
-    if array.shape != (count, 3, 3):
-        raise ValueError(f"`{name}` must be ({count}, 3, 3) [m^2], got {array.shape}.")
-    return array
-
-
-def _fit(matches: _Matches, rotation_prior: float, robust: bool) -> RigidFit:
+def _fit(matches: Matches, rotation_prior: float, robust: bool) -> RigidFit:
     motion = _start(matches, rotation_prior, robust)
     weights, scale = matches.weights, matches.floor
     for step in range(_STEPS):
-        residuals = _residuals(matches, motion, weights)
+        residuals = residuals_of(matches, motion, weights)
         before = weights
         if robust:
-            scale = _scale(matches, residuals.squared, weights > 0)
-            weights = matches.weights * _trust(residuals.squared / scale, soft=step < _SOFT_STEPS)
+            scale = noise_scale(matches, residuals.squared, weights > 0)
+            weights = matches.weights * trust(residuals.squared / scale, soft=step < _SOFT_STEPS)
         elif not matches.stated:
             scale = max(matches.floor, float(np.average(residuals.squared, weights=weights)) / 3)
         change = _step(residuals, weights / scale, rotation_prior, motion)
@@ -256,7 +186,7 @@ def _fit(matches: _Matches, rotation_prior: float, robust: bool) -> RigidFit:
     return _described(matches, motion, weights, scale, rotation_prior)
 
 
-def _start(matches: _Matches, rotation_prior: float, robust: bool) -> Array:
+def _start(matches: Matches, rotation_prior: float, robust: bool) -> Array:
     source, target, weights, variance = matches.source, matches.target, matches.weights, matches.variance()
     if rotation_prior == 0:
         return rigid(np.eye(3), np.median(target - source, axis=0))
@@ -265,39 +195,8 @@ def _start(matches: _Matches, rotation_prior: float, robust: bool) -> Array:
     return closed_form(source, target, weights / variance)
 
 
-def _residuals(matches: _Matches, motion: Array, weights: Array) -> _Residuals:
-    moved = transform(motion, matches.source)
-    error = matches.target - moved
-    information = matches.information(motion[:3, :3])
-    share = weights * np.trace(information, axis1=1, axis2=2)
-    centre = share @ moved / share.sum()
-    squared = np.einsum("ni,nij,nj->n", error, information, error)
-    return _Residuals(error, squared, _jacobian(moved - centre), information, centre)
-
-
-def _jacobian(arms: Array) -> Array:
-    """Return how points at `arms` (..., 3) from the centre follow a small motion: (..., 3, 6)."""
-    identity = np.broadcast_to(np.eye(3), (*arms.shape, 3))
-    return np.concatenate([-skew(arms), identity], axis=-1)
-
-
-def _scale(matches: _Matches, squared: Array, trusted: NDArray[np.bool_]) -> float:
-    """Return by what factor the variances are larger than stated, from a weighted median."""
-    squared, weights = squared[trusted], matches.weights[trusted]
-    order = np.argsort(squared)
-    below = np.cumsum(weights[order])
-    median = squared[order[np.searchsorted(below, below[-1] / 2)]]
-    return max(matches.floor, float(median) / CHI2_MEDIAN)
-
-
-def _trust(squared: Array, soft: bool) -> Array:
-    if soft:  # Geman-McClure: far points pull little, but may come back
-        return 1 / (1 + squared / CHI2_GATE) ** 2
-    return (squared <= CHI2_GATE).astype(float)
-
-
-def _step(residuals: _Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
-    hessian, gradient = _normal_equations(residuals, weights)
+def _step(residuals: Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
+    hessian, gradient = normal_equations(residuals, weights)
     turn = rotation_vector(motion[:3, :3])
     known = _prior_information(rotation_prior, motion)
     if rotation_prior == 0:
@@ -306,14 +205,7 @@ def _step(residuals: _Residuals, weights: Array, rotation_prior: float, motion: 
     hessian[:3, :3] += known * np.eye(3)
     gradient[:3] -= known * turn
     damped = hessian + 1e-12 * np.diag(np.diag(hessian) + np.trace(hessian) * 1e-3)
-    change: Array = np.linalg.solve(damped, gradient)
-    return change
-
-
-def _normal_equations(residuals: _Residuals, weights: Array) -> tuple[Array, Array]:
-    jacobian = residuals.jacobian.reshape(-1, 6)
-    weighted = (weights[:, None, None] * residuals.information @ residuals.jacobian).reshape(-1, 6)
-    return jacobian.T @ weighted, weighted.T @ residuals.error.reshape(-1)
+    return np.asarray(np.linalg.solve(damped, gradient))
 
 
 def _prior_information(rotation_prior: float, motion: Array) -> float:
@@ -326,10 +218,10 @@ def _perturbed(motion: Array, change: Array, centre: Array) -> Array:
 
 
 def _described(
-    matches: _Matches, motion: Array, weights: Array, scale: float, rotation_prior: float
+    matches: Matches, motion: Array, weights: Array, scale: float, rotation_prior: float
 ) -> RigidFit:
     """Put the result and its covariance together."""
-    residuals = _residuals(matches, motion, weights)
+    residuals = residuals_of(matches, motion, weights)
     agreeing = weights > 0
     inliers = np.zeros(len(matches.used), bool)
     inliers[np.flatnonzero(matches.used)[agreeing]] = True
@@ -345,9 +237,9 @@ def _described(
     )
 
 
-def _covariance(residuals: _Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
+def _covariance(residuals: Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
     """Invert the information; without a rotation only that of the translation."""
-    information, _ = _normal_equations(residuals, weights)
+    information, _ = normal_equations(residuals, weights)
     covariance = np.zeros((6, 6))
     if rotation_prior == 0:
         covariance[3:, 3:] = np.linalg.pinv(information[3:, 3:])
@@ -356,7 +248,7 @@ def _covariance(residuals: _Residuals, weights: Array, rotation_prior: float, mo
     return np.asarray(np.linalg.pinv(information, rcond=1e-14, hermitian=True))
 
 
-def _rotation_is_seen(matches: _Matches, fit: RigidFit) -> bool:
+def _rotation_is_seen(matches: Matches, fit: RigidFit) -> bool:
     """Tell whether the agreeing points are neither on a line nor in one place, for their noise."""
     arms = transform(fit.b_from_a, matches.source[fit.inliers[matches.used]]) - fit.centre
     inertia = np.linalg.eigvalsh(np.square(arms).sum() * np.eye(3) - arms.T @ arms)

@@ -14,9 +14,10 @@ from spatial_reward.models.registration import Sight, Support, align, nearby, su
 
 STILL_BONUS = 0.05  # of likeness: what may have stayed, has stayed
 LOST = 0.3  # share of agreeing points under which the last motion is no help
+LEFT = 0.6  # the same for standing still, where there is no last motion
 FAR = 0.15  # [m] from where it was last seen that a thing is hardly expected
 DOUBTFUL = 0.15  # share of contradicting points from which a thing may have turned meanwhile
-CONTRADICTED = 0.25  # share of contradicting points beyond which no motion is believed
+CONTRADICTED = 0.3  # share of contradicting points beyond which no motion is believed
 TURNS = np.radians([-60.0, -30.0, 30.0, 60.0])  # [rad] about the vertical that are tried then
 SHIFTED = 0.02  # likeness that a rotation must gain to be believed
 CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
@@ -24,7 +25,7 @@ FLOOR = 0.3  # [px]; no motion is better known than this
 TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
 
 # Shares of agreeing points from which a motion is believed, by how it was found.
-BELIEVED = {"still": 0.3, "followed": 0.3, "searched": 0.7}
+BELIEVED = {"still": 0.3, "followed": 0.3, "searched": 0.7, "found again": 0.85}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Found:
         motion: (4, 4) in the reference camera's axes.
         information: (6, 6) [rotation rad, translation m] about the region's centre.
         support: How well the picture agrees.
-        how: "still", "followed" or "searched".
+        how: "still", "followed", "searched", or "found again" somewhere else than where it was last seen.
     """
 
     motion: Array
@@ -46,9 +47,7 @@ class Found:
     @property
     def valid(self) -> bool:
         """Whether the evidence is enough."""
-        return (
-            self.support.agreeing >= BELIEVED[self.how] and self.support.agreeing > self.support.contradicted
-        )
+        return self.support.agreeing >= BELIEVED[self.how] and self.support.contradicted <= CONTRADICTED
 
     def displacement(self, region: Region, point: Array, pixel_size: float) -> tuple[Array, Array]:
         """Return how far a point (3,) of the thing moved, and its covariance (3, 3) [m^2].
@@ -69,23 +68,19 @@ class Found:
 
 def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
     """Find the motion of a region, from standing still and from its last motion (4, 4), else anywhere."""
+    last = np.eye(4) if previous is None else previous
     candidates = [_candidate(region, sight, np.eye(4), "still", steps=6, turn=False)]
-    if previous is not None:
-        for start in [previous, *nearby(region, sight, previous)]:
-            candidates += [
-                _candidate(region, sight, start, "followed", steps=6 + 2 * turn, turn=turn)
-                for turn in (False, True)
-            ]
-        if _best(region, candidates, previous).support.contradicted > DOUBTFUL:
-            candidates += [
-                _candidate(region, sight, start, "followed", steps=8, turn=True)
-                for start in _turned(region, sight, previous)
-            ]
-    if previous is None or _best(region, candidates, previous).support.agreeing < LOST:
+    for start in [*([] if previous is None else [last]), *nearby(region, sight, last)]:
         candidates += [
-            _candidate(region, sight, start, "searched", steps=6, turn=False, wide=True)
-            for start in _search(region, sight)
+            _candidate(region, sight, start, "followed", steps=8, turn=turn) for turn in (False, True)
         ]
+    if _best(region, candidates, previous).support.contradicted > DOUBTFUL:
+        turned = _turned(region, sight, last)
+        candidates += [_candidate(region, sight, start, "followed", steps=8, turn=True) for start in turned]
+    enough, how = (LEFT, "searched") if previous is None else (LOST, "found again")
+    if _best(region, candidates, previous).support.agreeing < enough:
+        found = _search(region, sight)
+        candidates += [_candidate(region, sight, at, how, steps=6, turn=False, wide=True) for at in found]
     return _polished(region, sight, _best(region, candidates, previous))
 
 

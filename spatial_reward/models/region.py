@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,7 +33,6 @@ class View:
         slope: (H, W, 3, 2) its gradient along x and y [1/px].
         depth: (H, W) [m], NaN where unknown.
         depth_slope: (H, W, 2) [m/px].
-        points: (H, W, 3) surface points in camera axes [m].
     """
 
     camera: Camera
@@ -40,7 +40,6 @@ class View:
     slope: Images
     depth: Images
     depth_slope: Images
-    points: Array
 
     @classmethod
     def of(cls, frame: Frame) -> View:
@@ -61,9 +60,14 @@ class View:
         depth_slope = np.zeros((*depth.shape, 2), np.float32)
         depth_slope[:, 1:-1, 0] = (depth[:, 2:] - depth[:, :-2]) / 2
         depth_slope[1:-1, :, 1] = (depth[2:] - depth[:-2]) / 2
-        column, row = np.meshgrid(np.arange(frame.width) + 0.5, np.arange(frame.height) + 0.5)
-        points = frame.camera.rays(np.stack([column, row], -1)) * depth[..., None]
-        return cls(frame.camera, colour, np.stack(slope, -1), depth, depth_slope, points)
+        return cls(frame.camera, colour, np.stack(slope, -1), depth, depth_slope)
+
+    @cached_property
+    def points(self) -> Array:
+        """Surface points (H, W, 3) in camera axes [m]."""
+        height, width = self.depth.shape
+        column, row = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+        return self.camera.rays(np.stack([column, row], -1)) * self.depth[..., None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ _NEVERTHELESS = re.compile(
 )
 
 DIRECTIONS: dict[str, re.Pattern[str]] = {
-    word: re.compile(rf"(?<![\w-]){stem}(?!\w)", re.IGNORECASE)
+    word: re.compile(rf"(?<![\w-]){stem}(?!-?\w)", re.IGNORECASE)
     for word, stem in {
         "left": "left(?:wards?)?",
         "right": "right(?:wards?)?",
@@ -37,7 +37,7 @@ DIRECTIONS: dict[str, re.Pattern[str]] = {
     }.items()
 }
 
-_LETTER = re.compile(r"(?<![\w'’])([A-Za-z])(?![\w'’])")
+_LETTER = re.compile(r"(?<!\w)(?<!\w['’])([A-Za-z])(?!['’]?\w)")
 _LONE_LETTER = re.compile(
     r"\W*(?:\b(?:the|my|final|correct|answer|is|it|point|option|choice|dot|label|letter|marker)\b\W+){0,8}"
     r"([A-Za-z])\W*",
@@ -88,10 +88,9 @@ CAMERA_UNTURNED = _stillness(
 )
 
 _CLAUSE = re.compile(r"[.;:!?\n,]|\b(?:but|while|whereas|although|though)\b", re.IGNORECASE)
-_SUBJECT = re.compile(
-    r"\b(camera|viewpoint|observer|background|point|objects?|scenes?|dot|it|thing|location|spot|marker)\b",
-    re.IGNORECASE,
-)
+_NOUNS = r"(camera|viewpoint|observer|background|point|objects?|scenes?|dot|it|thing|location|spot|marker)\b"
+_SUBJECT = re.compile(rf"\b{_NOUNS}", re.IGNORECASE)
+_OF_WHOM = re.compile(rf"\s(?:of|by|in|for)\s(?:the\s)?{_NOUNS}", re.IGNORECASE)
 _IF = re.compile(
     r"\b(?:if|whether|unless|assum\w{0,6}|may|might|could|can|unclear|unsure|impossible|sure|hardly|barely|almost|nearly"
     r"|practically|not|no\slonger|never)\b|n['’]t\b",
@@ -104,7 +103,7 @@ def stands_still(text: str, still: Stillness) -> bool:
     for match in still.phrases.finditer(text):
         clause = _CLAUSE.split(text[max(0, match.start() - 100) : match.start()])[-1]
         subjects = _SUBJECT.findall(clause)
-        of_whom = _SUBJECT.search(text[match.end() : match.end() + 16])
+        of_whom = _OF_WHOM.match(text, match.end())
         subject = of_whom[1] if of_whom else (subjects[-1] if subjects else "")
         if subject.lower() not in still.others and not _IF.search(clause):
             return True

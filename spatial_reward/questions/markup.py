@@ -15,8 +15,9 @@ _UNIT_SUFFIX = re.compile(r"_(mm|cm|m|deg|degrees|rad|px)$")
 _LATEX_BOX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|mathbb)\s?\{")
 _DEGREE = re.compile(r"\^\s?\{?\s?\\circ\s?\}?")
 _LATEX_SPACE = re.compile(r"\\[,;:! ]|\\(?:left|right|quad)(?![a-z])|[${}*]|__|</?[a-zA-Z]{1,12}>")
-_FENCE = re.compile(r"`{3,}[a-zA-Z]{0,12}(?=\s)")
+_FENCE = re.compile(r"(?<!`)`{3,}[a-zA-Z]{0,12}(?=\s)")
 _TICKS = re.compile(r"`{2,}")
+_SPACES = re.compile(r"[ \t]{2,}")
 
 
 class Unread(ValueError):
@@ -35,7 +36,7 @@ def clean(text: str) -> str:
     """Strip emphasis, LaTeX and tags, and reduce every kind of fence to single backticks."""
     text = _TICKS.sub("`", _FENCE.sub("`", text))
     text = _DEGREE.sub("°", _LATEX_BOX.sub(" ", text))
-    return _LATEX_SPACE.sub(" ", text)
+    return _SPACES.sub(" ", _LATEX_SPACE.sub(" ", text))
 
 
 def split_marks(text: str) -> tuple[list[Span], str]:

@@ -61,6 +61,9 @@ _JOIN = re.compile(
 )
 
 
+_UNGROUP = str.maketrans("−", "-", ",\u00a0\u2009\u202f'’")
+
+
 class Number(NamedTuple):
     """A number as written: `dimension` is "m", "deg", "other", or "" where no unit follows it."""
 
@@ -73,7 +76,7 @@ class Number(NamedTuple):
 
 def numeral(sign: str | None, digits: str) -> float:
     """Turn written digits with grouping marks into a float."""
-    value = float(re.sub("[,\u00a0\u2009\u202f'’]", "", digits.replace("−", "-")))
+    value = float(digits.translate(_UNGROUP))
     return -value if sign and sign in MINUS else value
 
 

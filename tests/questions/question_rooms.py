@@ -68,12 +68,17 @@ def room(seed=0, frames=14, moving_camera=True, moving_bodies=False, per_body=60
     path = np.cumsum(rng.normal(0, 0.05, (frames, 4, 3)) * (1, 1, 0), axis=0) * moving_bodies
     path[frames // 2 :, 3] = path[frames // 2, 3]  # the printer comes to rest
     yaws = np.cumsum(rng.normal(0, 0.1, (frames, 4)), axis=0) * moving_bodies
-    poses = [[turned(yaw, p) for yaw, p in zip(yaws[t], PLACES + path[t], strict=True)] for t in range(frames)]
+    poses = [
+        [turned(yaw, p) for yaw, p in zip(yaws[t], PLACES + path[t], strict=True)] for t in range(frames)
+    ]
     local = [surface_points(rng, -size / 2, size / 2, per_body) for size in SIZES]
     walls = surface_points(rng, *ROOM, background)
     still = [np.c_[rng.uniform(-2, 2, (20, 2)), np.full(20, 0.01)], walls]
     points = np.array(
-        [np.concatenate([transform(pose, p) for pose, p in zip(at, local, strict=True)] + still) for at in poses]
+        [
+            np.concatenate([transform(pose, p) for pose, p in zip(at, local, strict=True)] + still)
+            for at in poses
+        ]
     )
     body = np.repeat([0, 1, 2, 3, 4, -1], [per_body] * 4 + [20, background])
     pictures = tuple(frame_of(p, t) for t, p in enumerate(camera_poses(rng, frames, moving_camera)))

@@ -1,0 +1,1 @@
+"""Where frames with truth come from, and how questions are drawn from them."""
