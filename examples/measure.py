@@ -1,6 +1,6 @@
-"""Measure how far a thing moved between two pictures, without any reward: frames and a question in, metres out.
+"""Measure how far a thing moved between two pictures: frames and a question in, metres out.
 
-    python examples/measure.py
+python examples/measure.py
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Reward an environment by a goal measured in its pictures, and see what the reward says.
 
-    python examples/reward_an_env.py
-    python examples/reward_an_env.py --env FetchPush-v4 --goal "near(object0, target0, within=5cm)"
+python examples/reward_an_env.py
+python examples/reward_an_env.py --env FetchPush-v4 --goal "near(object0, target0, within=5cm)"
 """
 
 import argparse

@@ -55,13 +55,15 @@ def run_demo(config: Config) -> Path:
 
 def _completed(config: Config) -> Config:
     """Fill in what the catalogue knows about the environment."""
-    from spatial_reward.envs.catalogue import RECIPES, Recipe
+    from spatial_reward.envs.catalogue import RECIPES, Recipe, make
 
     if config["episodes"] < 1:
         raise ValueError(f"`episodes` must be at least 1, got {config['episodes']}.")
     recipe = RECIPES.get(config["env"]) or Recipe(config["env"], goal="")
-    filled = {name: config[name] or getattr(recipe, name) for name in ("goal", "camera", "size", "steps")}
+    names = ("goal", "camera", "size", "steps")
+    filled = {name: getattr(recipe, name) if config[name] is None else config[name] for name in names}
     if not filled["goal"]:
+        make(config["env"]).close()  # an unknown environment is the better reason
         raise ValueError(
             f"{config['env']!r} has no goal in the catalogue: give goal='near(a, b, within=3cm)'."
         )
@@ -97,6 +99,7 @@ def roll_episode(config: Config, seed: int) -> StepList:
 def _policy(config: Config, seed: int) -> Any:
     """Return the policy that the configuration names."""
     from spatial_reward.envs import experts
+    from spatial_reward.envs.tabletop_experts import failure
 
     name, env_id, noise = config["policy"], config["env"], config["noise"]
     if name == "expert":
@@ -105,7 +108,7 @@ def _policy(config: Config, seed: int) -> Any:
         return experts.idle
     if name == "random":
         return experts.random(seed)
-    return experts.failure(env_id, name, seed=seed, noise=noise)
+    return failure(env_id, name, seed=seed, noise=noise)
 
 
 def errors_of(steps: Sequence[Step]) -> EpisodeErrors:

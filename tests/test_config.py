@@ -55,7 +55,9 @@ def test_composes_inside_another_hydra_program_and_in_threads():
 
     found = []
     with initialize_config_module("spatial_reward.conf", version_base="1.3"):
-        threads = [threading.Thread(target=lambda: found.append(compose("demo", ["seed=3"]))) for _ in range(6)]
+        threads = [
+            threading.Thread(target=lambda: found.append(compose("demo", ["seed=3"]))) for _ in range(6)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

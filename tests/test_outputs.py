@@ -26,14 +26,20 @@ def test_nothing_is_left_after_an_error(tmp_path):
 
 def test_existing_results_are_not_overwritten(tmp_path):
     (tmp_path / "old.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="already exists: choose another folder"), output_folder(tmp_path):
+    with (
+        pytest.raises(FileExistsError, match="already exists: choose another folder"),
+        output_folder(tmp_path),
+    ):
         raise AssertionError("must not be entered")
     assert (tmp_path / "old.txt").read_text() == "precious"
 
 
 def test_unwritable_place_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="Cannot write out=.*choose another"), output_folder(tmp_path / "file" / "x"):
+    with (
+        pytest.raises(OSError, match=r"Cannot write out=.*choose another"),
+        output_folder(tmp_path / "file" / "x"),
+    ):
         raise AssertionError("must not be entered")
 
 

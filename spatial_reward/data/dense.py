@@ -7,7 +7,6 @@ Scene number i of seed s depends on (s, i) alone, so the bytes do not depend on 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array, invert, look_at, rigid
+from spatial_reward.camera import Array, look_at, rigid
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.scenes import RandomScene, random_scene
 
@@ -46,7 +45,7 @@ def render_scene(index: int, *, seed: int, size: int, frames: int, held_out: boo
     stacked = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
     focal = 0.5 * size / np.tan(np.radians(fov) / 2)
     stacked["intrinsics"] = np.tile(
-        np.float32([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]), (frames, 1, 1)
+        np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]], np.float32), (frames, 1, 1)
     )
     return stacked
 

@@ -64,7 +64,9 @@ def draw_pair(shard: Arrays, scene: int, rng: np.random.Generator, queries: int)
     return pair
 
 
-def _queries(body: NDArray[Any], depth: NDArray[Any], rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+def _queries(
+    body: NDArray[Any], depth: NDArray[Any], rng: np.random.Generator, count: int
+) -> NDArray[np.float32]:
     """Choose pixel centres: three of four on things, the others anywhere that has a surface."""
     surface = np.isfinite(depth)
     things = surface & (body > 0) & (body != SKY)
@@ -98,7 +100,7 @@ def _follow(pair: Arrays, world_from_body: NDArray[Any]) -> tuple[NDArray[np.flo
 
 def _seen(pair: Arrays, target: NDArray[Any], depth: NDArray[Any], body: NDArray[Any]) -> NDArray[np.bool_]:
     height, width = pair["depth"][1].shape
-    inside = ((target >= 0) & (target < [width, height])).all(1)
+    inside = np.asarray(((target >= 0) & (target < [width, height])).all(1))
     column, row = np.where(inside[:, None], np.nan_to_num(target), 0).astype(int).T
     same_depth = np.abs(pair["depth"][1][row, column] - depth) < _DEPTH_TOLERANCE * depth + 0.003
     seen: NDArray[np.bool_] = inside & same_depth & (pair["body"][1][row, column] == body)

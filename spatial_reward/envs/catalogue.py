@@ -78,7 +78,9 @@ RECIPES: Mapping[str, Recipe] = {
         _meta_world("drawer-open-v3", "move(drawer_link, by=(0cm, -19cm, 0cm), within=3cm)", 150),
         _meta_world("door-open-v3", "near(handle, goal, within=9cm)", 150),
         _meta_world("button-press-v3", "near(button, hole, within=2.1cm)", 120),
-        _dm_control("reach_site_features-v0", "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)", 150),
+        _dm_control(
+            "reach_site_features-v0", "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)", 150
+        ),
         _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", 150),
     )
 }

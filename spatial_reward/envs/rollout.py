@@ -12,7 +12,7 @@ Transition = tuple[Any, NDArray[np.float32], float, bool, bool, dict[str, Any]]
 
 
 def rollout(env: gym.Env[Any, Any], policy: Policy, steps: int, seed: int | None) -> Iterator[Transition]:
-    """Yield (obs, action, reward, terminated, truncated, info) of one episode; obs and info are those after the action.
+    """Yield (obs, action, reward, terminated, truncated, info) of one episode, obs and info after the action.
 
     The environment is reset when the first transition is asked for. The episode ends after `steps` or
     where the environment ends it.

@@ -28,7 +28,7 @@ def paint(families: tuple[str, ...], rng: np.random.Generator) -> Image:
     if shares.ndim == 2:
         shares = shares[..., None]
     mixed = first + shares * (second - first)
-    return np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+    return np.asarray(np.round(255 * np.clip(mixed, 0, 1)), np.uint8)
 
 
 def colour(rng: np.random.Generator) -> Array:

@@ -55,7 +55,8 @@ def random_scene(rng: np.random.Generator, *, held_out: bool = False) -> RandomS
 <map znear="0.01" zfar="60"/><quality shadowsize="1024" offsamples="0"/></visual>
 <statistic extent="1" center="0 0 {table:.4f}"/>
 <asset>{_materials(rng)}</asset>
-<worldbody><camera name="eye"/>{_lights(radius, table, rng)}{_room(radius, table, rng)}{arm}{bodies}</worldbody></mujoco>"""
+<worldbody><camera name="eye"/>{_lights(radius, table, rng)}{_room(radius, table, rng)}
+{arm}{bodies}</worldbody></mujoco>"""
     return RandomScene(xml, assets, radius, table, radii, heights, joints)
 
 
@@ -219,6 +220,7 @@ def _gripper(thick: float, length: float, joint: str, rng: np.random.Generator) 
         f'pos="{_numbers(side * gap, 0, 0.6 * thick + finger)}" {look}/>'
         for side in (-1, 1)
     )
-    palm = f'<geom type="box" size="{_numbers(gap + 0.3 * thick, 0.6 * thick, 0.6 * thick)}" {_material(rng, 0.3)}/>'
+    size = _numbers(gap + 0.3 * thick, 0.6 * thick, 0.6 * thick)
+    palm = f'<geom type="box" size="{size}" {_material(rng, 0.3)}/>'
     place = f'<body name="gripper" pos="0 0 {length:.5g}"><joint name="{joint}" axis="0 1 0"/>'
     return f"{place}{palm}{fingers}</body>"

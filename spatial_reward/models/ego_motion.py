@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +22,30 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     """Fit `current_from_reference` to matched surface points: wide matches and tracked corners together.
 
     Not valid where fewer than three points agree.
+
+    Raises:
+        ValueError: If a frame has no depth or no camera.
     """
-    if reference.camera is None or current.camera is None or reference.depth is None or current.depth is None:
-        raise ValueError("The camera's motion needs depth and intrinsics of both frames.")
     grey = [cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY) for frame in (reference, current)]
     pairs = np.concatenate([_distinct_features(*grey), _tracked_corners(*grey)])
     if len(pairs) < 3:
         return RigidFit.unknown(len(pairs))
-    lifted = []
-    for frame, pixels in ((reference, pairs[:, 0]), (current, pairs[:, 1])):
-        depth, _ = sample_depth(frame.depth, pixels)
-        lifted.append(lift(frame.camera, pixels, depth, MATCH_STD, depth_noise(depth)))
+    lifted = [_lifted(reference, pairs[:, 0]), _lifted(current, pairs[:, 1])]
     (source, first), (target, second) = lifted
     return fit_rigid(source, target, source_covariance=first, target_covariance=second)
 
 
+def _lifted(frame: Frame, pixels: Array) -> tuple[Array, Array]:
+    """Return the surface points (N, 3) under pixels in camera axes, and their covariances."""
+    if frame.camera is None or frame.depth is None:
+        raise ValueError(f"The camera's motion needs depth and a camera; view {frame.view!r} lacks one.")
+    depth, _ = sample_depth(frame.depth, pixels)
+    return lift(frame.camera, pixels, depth, MATCH_STD, depth_noise(depth))
+
+
 def _distinct_features(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
     """Match SIFT features that are each other's best; return pairs (N, 2, 2) of pixels."""
-    sift = cv2.SIFT_create(nfeatures=1000, contrastThreshold=0.02)
+    sift: Any = cv2.SIFT.create(nfeatures=1000, contrastThreshold=0.02)
     (points_1, described_1), (points_2, described_2) = (
         sift.detectAndCompute(image, None) for image in (first, second)
     )
@@ -60,4 +68,5 @@ def _tracked_corners(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Arr
     back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, winSize=(15, 15), maxLevel=3)
     miss = np.linalg.norm((back - corners).reshape(-1, 2), axis=1)
     good = (found.ravel() == 1) & (returned.ravel() == 1) & (miss < ROUND_TRIP)
-    return np.stack([corners.reshape(-1, 2), there.reshape(-1, 2)], axis=1)[good].astype(float) + 0.5
+    pairs = np.stack([corners.reshape(-1, 2), there.reshape(-1, 2)], axis=1)[good]
+    return np.asarray(pairs, float) + 0.5

@@ -31,7 +31,7 @@ _SCALES = {
 _FOREIGN = (
     r"(?:[mck]m|m)(?:[23²³]|\^[23]|\s?/\s?[a-z]{1,6})|(?:square|cubic)\s[a-z]{1,12}|%|percent|per\s?cent|pixels?|px|"
     r"seconds?|secs?|s|ms|minutes?|hours?|hz|fps|kg|times|images?|frames?|pictures?|photos?|views?|points?|dots?|"
-    r"cameras?|objects?|steps?|dimensions?|axes|meters?\sper|micro[a-z]{1,10}|μm|um|nm|nanomet[a-z]{1,5}|miles?"
+    r"cameras?|objects?|steps?|units?|dimensions?|axes|meters?\sper|micro[a-z]{1,10}|μm|um|nm|nanomet[a-z]{1,5}|miles?"
 )
 UNIT = rf"(?:{_FOREIGN}|{'|'.join(_SCALES)})"
 _UNIT = re.compile(UNIT, re.IGNORECASE)
@@ -46,10 +46,11 @@ _STATED = re.compile(
 )
 _PLUS_MINUS = re.compile(rf"\s?(?:±|\+\s?/\s?[-−]|\\pm)\s{{0,3}}{DIGITS}")
 _LABEL = re.compile(
-    r"\b(?:images?|frames?|pictures?|photos?|views?|figures?|fig|steps?|options?|points?|cameras?|objects?)"
-    r"\.?\s?[-#]?\s?(?:[0-9]{1,4}\s?(?:and|to|or|[-–,&])\s?)?$",
+    r"\b(?:images?|frames?|pictures?|photos?|views?|figures?|fig|steps?|options?|points?|cameras?|objects?"
+    r"|confidence(?:\s(?:of|is|level))?:?)\.?\s?[-#]?\s?(?:[0-9]{1,4}\s?(?:and|to|or|[-–,&])\s?)?$",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"[0-9]{1,2}[.)]\s{1,3}[^\W\d_]")  # "2. Then ..." at the start of a line
 _BOUND = re.compile(
     r"(?:[<>≤≥]=?|\b(?:not|less than|more than|fewer than|greater than|under|over|below|above|at least|"
     r"at most|up to|within|exceeds|no more than))\s?(?:about\s|quite\s|exactly\s)?$",
@@ -102,10 +103,17 @@ def numbers(text: str) -> list[Number]:
     found = []
     for match in _NUMBER.finditer(text):
         dimension, scale = unit_scale(match["unit"]) if match["unit"] else ("", 1.0)
-        if dimension or not _LABEL.search(text[max(0, match.start() - 40) : match.start()]):
+        if dimension or not _counts(text, match.start()):
             value = numeral(match["sign"], match["digits"])
             found.append(Number(value, dimension, scale, match.start(), match.end()))
     return found
+
+
+def _counts(text: str, start: int) -> bool:
+    """Tell whether the number at a place counts pictures or items of a list."""
+    before = text[max(0, start - 40) : start]
+    new_line = before.rstrip(" ").endswith("\n") or not before.strip()
+    return _LABEL.search(before) is not None or (new_line and _ITEM.match(text, start) is not None)
 
 
 def unit_after(text: str, dimension: str) -> float | None:

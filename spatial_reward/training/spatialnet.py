@@ -67,15 +67,21 @@ def pictures(batch: Mapping[str, Tensor], measured: Tensor) -> Tensor:
     intrinsics = batch["intrinsics"].transpose(0, 1).flatten(0, 1)
     known = depth.isfinite() & measured.repeat(2)[:, None, None]
     log_depth = torch.where(known, depth.clamp_min(0.01).log(), 0.0)
-    return torch.cat([rgb * 2 - 1, ray_map(intrinsics, *depth.shape[1:]), log_depth[:, None], known[:, None]], 1)
+    return torch.cat(
+        [rgb * 2 - 1, ray_map(intrinsics, *depth.shape[1:]), log_depth[:, None], known[:, None]], 1
+    )
 
 
 def ray_map(intrinsics: Tensor, height: int, width: int) -> Tensor:
     """Return the directions (B, 2, H, W) of the pixels' rays: x / z and y / z."""
-    x = (torch.arange(width, device=intrinsics.device) + 0.5 - intrinsics[:, 0, 2, None]) / intrinsics[:, 0, 0, None]
-    y = (torch.arange(height, device=intrinsics.device) + 0.5 - intrinsics[:, 1, 2, None]) / intrinsics[:, 1, 1, None]
-    grid = torch.broadcast_tensors(x[:, None, :], y[:, :, None])
-    return torch.stack(grid, 1)
+    x = (torch.arange(width, device=intrinsics.device) + 0.5 - intrinsics[:, 0, 2, None]) / intrinsics[
+        :, 0, 0, None
+    ]
+    y = (torch.arange(height, device=intrinsics.device) + 0.5 - intrinsics[:, 1, 2, None]) / intrinsics[
+        :, 1, 1, None
+    ]
+    shape = (len(intrinsics), height, width)
+    return torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], 1)
 
 
 def losses(network: SpatialNetwork, batch: Mapping[str, Tensor], measured: Tensor) -> dict[str, Tensor]:
@@ -209,7 +215,10 @@ def train(data: Path, out: Path, recipe: Recipe, config: NetworkConfig, *, save_
     average = {name: value.clone() for name, value in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     step = _resume(out, network, average, optimiser)
-    rng, generator = np.random.default_rng([recipe.seed, step]), torch.Generator().manual_seed(recipe.seed + step)
+    rng, generator = (
+        np.random.default_rng([recipe.seed, step]),
+        torch.Generator().manual_seed(recipe.seed + step),
+    )
     batches = stream_pairs(data, rng, batch=recipe.batch, queries=recipe.queries)
     sums: dict[str, float] = {}
     start = time.perf_counter()
@@ -230,7 +239,7 @@ def train(data: Path, out: Path, recipe: Recipe, config: NetworkConfig, *, save_
         for name, value in network.state_dict().items():
             average[name].lerp_(value, 1 - share)
         for name, part in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(part) / 50
+            sums[name] = sums.get(name, 0.0) + float(part.detach()) / 50
         if step % 50 == 0:
             rate = 50 * recipe.batch / (time.perf_counter() - start)
             line = {"step": step, "pairs_per_s": round(rate, 1), **{k: round(v, 4) for k, v in sums.items()}}

@@ -1,4 +1,4 @@
-"""A table with a cube, a ball and a wall that can be put anywhere, seen by a camera that can be put anywhere."""
+"""A table with a cube, a ball and a wall, seen by a camera, all of which can be put anywhere."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from spatial_reward.types import Frame, PixelPoint
 TABLE = """
 <mujoco>
   <asset>
-    <texture name="checks" type="2d" builtin="checker" rgb1=".5 .45 .4" rgb2=".6 .55 .5" width="200" height="200"/>
+    <texture name="checks" type="2d" builtin="checker" rgb1=".5 .45 .4" rgb2=".6 .55 .5"
+             width="200" height="200"/>
     <texture name="marks" type="cube" builtin="checker" mark="random" random="0.05" rgb1=".7 .2 .2"
              rgb2=".9 .5 .2" markrgb="1 1 1" width="32" height="32"/>
     <material name="checks" texture="checks" texrepeat="6 6"/>

@@ -216,7 +216,7 @@ OPPOSITE |= {other: one for one, other in OPPOSITE.items()}
 def test_check_5_swapping_the_frames_flips_directions_and_turns_the_vector():
     rng = np.random.default_rng(5)
     for _ in range(50):
-        eyes, targets = rng.normal(0, 1, (2, 3)), rng.normal(0, 1, (2, 3)) + (4, 0, 0)
+        eyes, targets = rng.normal(0, 1, (2, 3)), rng.normal((4, 0, 0), 1, (2, 3))
         first, second = (look_at(eye, target) for eye, target in zip(eyes, targets, strict=True))
         there, back = said(motion_to(second, first)), said(motion_to(first, second))
         rotation = (np.linalg.inv(first) @ second)[:3, :3]
@@ -267,14 +267,14 @@ def test_object_truths_are_world_motion_in_the_axes_of_the_first_camera(asked, n
 
 
 def test_check_6_only_motion_in_the_world_counts():
-    points = np.random.default_rng(1).uniform(-0.5, 0.5, (20, 3)) + (3, 0, 1)
+    points = np.random.default_rng(1).uniform((2.5, -0.5, 0.5), (3.5, 0.5, 1.5), (20, 3))
     moved_camera = two_views(LEVEL, LEVEL @ rigid(np.eye(3), (0.3, 0, 0.2)), points)
     question = KINDS["obj_vec_dot"].ask(moved_camera, np.random.default_rng(0), "paper")
     assert np.array_equal(question.answer.value, np.zeros(3))
     for seed in range(20):
         reply = KINDS["obj_vec_dot"].reply(question, np.random.default_rng(seed))
         assert "`[ 0 , 0 , 0 ]`" in reply and any(w in reply for w in ("not", "no ", "No ", "sta", "still"))
-    still_camera = two_views(LEVEL, LEVEL, np.stack([points, points + (0, 0.06, 0)]))
+    still_camera = two_views(LEVEL, LEVEL, np.stack([points, points + np.array((0, 0.06, 0))]))
     question = KINDS["obj_dist_coord"].ask(still_camera, np.random.default_rng(0), "strict")
     assert question.answer.value == pytest.approx(0.06)
     assert "`60`" in KINDS["obj_dist_coord"].reply(question, np.random.default_rng(0))
@@ -284,14 +284,14 @@ def test_check_6_only_motion_in_the_world_counts():
     ("shift", "moves"), [(0.01, True), (0.0099999, False), (0.0, False), (0.0100001, True)]
 )
 def test_check_6_the_threshold_itself_counts_as_moving(shift, moves):
-    points = np.zeros((20, 3)) + (3, 0, 0)
-    scene = two_views(LEVEL, LEVEL, np.stack([points, points + (0, 0, shift)]))
+    points = np.tile((3.0, 0.0, 0.0), (20, 1))
+    scene = two_views(LEVEL, LEVEL, np.stack([points, points + np.array((0, 0, shift))]))
     assert displacement(scene, 0, 0, 1).any() == moves
 
 
 def test_nothing_is_asked_between_still_and_moving_in_strict_mode():
-    points = np.random.default_rng(1).uniform(-0.5, 0.5, (20, 3)) + (3, 0, 1)
-    scene = two_views(LEVEL, LEVEL, np.stack([points, points + (0, 0.012, 0)]))
+    points = np.random.default_rng(1).uniform((2.5, -0.5, 0.5), (3.5, 0.5, 1.5), (20, 3))
+    scene = two_views(LEVEL, LEVEL, np.stack([points, points + np.array((0, 0.012, 0))]))
     assert KINDS["obj_dist_dot"].ask(scene, np.random.default_rng(0), "strict") is None
     assert KINDS["obj_dist_dot"].ask(scene, np.random.default_rng(0), "paper").answer.value == pytest.approx(
         0.012

@@ -130,6 +130,7 @@ def test_vectors_score_alike_in_every_direction(mode, seed, share):
         (1, 0.9, False, True),
         (1, 0.0, False, True),
         (1.1, 0.0, False, False),
+        (36.5, 30.0, True, False),  # truncated to 36 before it is compared, as published
         (-30, 30.0, False, False),
     ],
 )
@@ -157,6 +158,7 @@ def candidates(truth=(60.0, 40.0)):
     [
         ((60.0, 40.0), True, True),
         ((60.2, 40.1), True, True),  # one thousandth of each side
+        ((60.3, 40.0), False, True),  # one and a half
         ((60.5, 40.0), False, True),
         ((60.0, 40.3), False, True),
         ((79.0, 40.0), False, True),
@@ -169,6 +171,14 @@ def test_candidates(pixel, paper, strict):
     answer = Answer(np.array(pixel), "px")
     assert score_candidate(answer, candidates(), "paper") is paper
     assert score_candidate(answer, candidates(), "strict") is strict
+
+
+def test_of_two_candidates_within_the_tolerance_the_nearer_counts():
+    points = (PixelPoint(60.0, 40.0), PixelPoint(60.2, 40.0))
+    question = about("depth_cmp_coord", np.array([60.0, 40.0]), "px", (SMALL,), points, ("closer",))
+    for mode in BOTH:
+        assert score_candidate(Answer(np.array([60.05, 40.0]), "px"), question, mode)
+        assert not score_candidate(Answer(np.array([60.15, 40.0]), "px"), question, mode)
 
 
 def test_the_second_candidate_can_be_right():
