@@ -81,7 +81,7 @@ RECIPES: Mapping[str, Recipe] = {
         _dm_control(
             "reach_site_features-v0", "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)", 150
         ),
-        _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", 150),
+        _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", 150, "fixed"),
     )
 }
 

@@ -26,7 +26,8 @@ from spatial_reward.models.registration import Sight
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
 
 PoseSource = Literal["auto", "estimated"]
-FEWEST = 6  # points of a region that can be followed
+FEWEST = 20  # pixels of a surface that can be followed
+VAGUE = 0.05  # [m]; what is known no better than this is not measured
 # Words for a positive and a negative component (MultiSPA's conventions).
 DIRECTIONS = {
     "cam_dir_x": ("right", "left"),
@@ -127,9 +128,11 @@ class RGBD:
 
     def _choice(self, question: Question) -> Answer:
         match = self._match(question)
-        candidates = np.array([(point.x, point.y) for point in question.points if point.frame == 1])
-        nearest = int(np.linalg.norm(candidates - match.value, axis=1).argmin())
-        return Answer(question.labels[nearest], "1", 0.0, valid=match.valid, match=match.match)
+        pairs = zip(question.points, question.labels, strict=True)
+        offered = [
+            (np.hypot(*(point[:2] - match.value)), letter) for point, letter in pairs if point.frame == 1
+        ]
+        return Answer(min(offered)[1], "1", 0.0, valid=match.valid, match=match.match)
 
     def _camera(self, question: Question) -> Answer:
         motion = self._camera_motion(*_pair(question))
@@ -167,7 +170,8 @@ class RGBD:
         answer = _vector_or_length(question, displacement, covariance)
         text = f"{found.how}: {found.support.agreeing:.0%} agree, {found.support.hidden:.0%} hidden"
         match = (float(pixel[0]), float(pixel[1])) if np.isfinite(pixel).all() else None
-        return replace(answer, valid=found.valid, text=text, match=match, motion=found.motion)
+        valid = found.valid and bool(np.trace(covariance) < VAGUE**2)
+        return replace(answer, valid=valid, text=text, match=match, motion=found.motion)
 
     def _followed(self, question: Question) -> tuple[Sight, Region, Found]:
         """Follow the surface under the first point into the last frame."""
@@ -208,7 +212,11 @@ class RGBD:
         if point not in known:
             region = grow(self._view(frame), (point.x, point.y))
             if region is None or len(region.points) < FEWEST:
-                raise Unanswerable(f"No surface was measured around pixel ({point.x:.1f}, {point.y:.1f}).")
+                size = 0 if region is None else len(region.points)
+                raise Unanswerable(
+                    f"No surface to follow around pixel ({point.x:.1f}, {point.y:.1f}): {size} pixels of one "
+                    f"surface with depth, but it takes {FEWEST}."
+                )
             known[point] = region
         return known[point]
 

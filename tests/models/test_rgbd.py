@@ -107,7 +107,7 @@ def test_unmeasured_depth_is_not_valid(table):
     blind = Frame(first.rgb, camera=first.camera, depth=np.full_like(first.depth, np.nan))
     answers = RGBD().answer([motion_question(table, blind, first), motion_question(table, first, blind)])
     assert not any(answer.valid for answer in answers)
-    assert "No surface was measured" in answers[0].text
+    assert "No surface to follow" in answers[0].text
 
 
 @pytest.mark.parametrize(("drop", "text"), [("depth", "has no depth"), ("camera", "has no camera")])
@@ -198,7 +198,7 @@ def test_a_point_is_found_in_the_other_picture(table):
     assert_allclose(match.value, truth[:2], atol=1.0)
     others = [PixelPoint(20, 20, 1), PixelPoint(140, 30, 1), truth._replace(frame=1), PixelPoint(30, 140, 1)]
     points = (table.point(first, FRONT), *others)
-    [choice] = RGBD().answer([Question("vc_mcq", (first, second), points, ("A", "B", "C", "D"))])
+    [choice] = RGBD().answer([Question("vc_mcq", (first, second), points, ("", "A", "B", "C", "D"))])
     assert choice.value == "C" and choice.valid
 
 
