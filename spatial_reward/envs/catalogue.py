@@ -175,7 +175,7 @@ def _make_meta_world(task: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
 
 
 def _turn_upright(model: Any) -> None:
-    """Turn the cameras that hang upside down (most of Meta-World's) by 180 degrees about their line of sight."""
+    """Turn the cameras that hang upside down (most of Meta-World's) by 180 degrees about their axis."""
     mujoco, rotation, turned = load_mujoco(), np.zeros(9), np.zeros(4)
     for quaternion in model.cam_quat:
         mujoco.mju_quat2Mat(rotation, quaternion)

@@ -138,7 +138,7 @@ def _planar_reach(env: gym.Env[Any, Any]) -> Array:
 
 
 def _joint_rates(jacobian: Array, velocity: Array, fastest: float, damping: float) -> Array:
-    """Find joint rates [rad/s] for a velocity [m/s] of the tip, at most `fastest`, by damped least squares."""
+    """Find joint rates [rad/s] for a tip velocity [m/s], at most `fastest`, by damped least squares."""
     velocity = velocity * min(1.0, fastest / max(float(np.linalg.norm(velocity)), 1e-9))
     square = jacobian @ jacobian.T
     return np.asarray(jacobian.T @ np.linalg.solve(square + damping**2 * np.eye(len(square)), velocity))

@@ -71,7 +71,7 @@ def _slide_velocity(offset: Array) -> Array:
     """
     diagonals = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
     part = diagonals @ offset
-    return diagonals @ (np.sign(part) * np.sqrt(np.sqrt(2) * PUCK_BRAKE * np.abs(part)))
+    return np.asarray(diagonals @ (np.sign(part) * np.sqrt(np.sqrt(2) * PUCK_BRAKE * np.abs(part))))
 
 
 def _stroke(velocity: Array) -> Array:

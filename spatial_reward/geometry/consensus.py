@@ -9,7 +9,7 @@ from spatial_reward.camera import Array, rigid
 from spatial_reward.geometry.rotations import rotation_angle
 
 CHI2_MEDIAN = 2.366  # median of a chi-square of 3 degrees of freedom: one point's squared error
-CHI2_GATE = 11.345  # its 99 % quantile: beyond it a match counts as an outlier
+CHI2_GATE = 16.266  # its 99.9 % quantile: beyond it a match counts as an outlier
 
 _TRIPLETS = 96  # with 40 % outliers one in five is clean; all spoilt: 1e-10
 _TESTED = 128  # points that a guess is tried on
@@ -50,7 +50,7 @@ def first_guess(
         source, target, weights / variance, rng.choice(len(source), (_TRIPLETS, 3), p=shares)
     )
     tested = rng.choice(len(source), _TESTED, p=shares)
-    moved = np.einsum("kij,nj->kni", candidates[:, :3, :3], source[tested]) + candidates[:, None, :3, 3]
+    moved = source[tested] @ np.swapaxes(candidates[:, :3, :3], 1, 2) + candidates[:, None, :3, 3]
     squared = ((target[tested] - moved) ** 2).sum(axis=-1) / variance[tested]  # (K, tested)
     scale = max(floor, float(np.median(squared, axis=1).min()) / CHI2_MEDIAN)
     cost = np.minimum(squared / scale, CHI2_GATE).mean(axis=1) * len(source)

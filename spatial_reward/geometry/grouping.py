@@ -16,18 +16,20 @@ def rigid_groups(
     gate: float = 0.01,  # [m] per frame
     cut: float = 0.1,  # [m]
     fewest: int = 6,
+    slow: bool = False,
 ) -> NDArray[np.int64]:
     """Group tracked points by average linkage of how much their distances change.
 
     As published, a change below `gate` from one frame to the next counts as none, so bodies that part more
-    slowly are one group: leave out frames of slow motion first. Memory grows with the pairs of points
-    (three float arrays of N (N - 1) / 2), not with the frames.
+    slowly are one group, unless `slow`. Memory grows with the pairs of points
+    (four float arrays of N (N - 1) / 2), not with the frames.
 
     Args:
         tracks: (T, N, 3) points in any axes, moving or not [m].
         gate: Change of a distance from frame to frame that counts.
         cut: Average summed change at which groups are kept apart.
         fewest: Points that a group needs.
+        slow: Compare with the frame in which a distance last counted, so that slow changes add up.
 
     Returns:
         (N,) number of the group, the largest group first from 0; -1 for points in none.
@@ -40,20 +42,23 @@ def rigid_groups(
         raise ValueError(f"`tracks` must be a finite (T, N, 3) array, got shape {tracks.shape}.")
     if tracks.shape[0] == 0 or tracks.shape[1] < max(fewest, 2):
         return np.full(tracks.shape[1], -1)
-    tree = linkage(summed_changes(tracks, gate), method="average")
+    tree = linkage(summed_changes(tracks, gate, slow), method="average")
     return _renumbered(fcluster(tree, cut, criterion="distance"), fewest)
 
 
-def summed_changes(tracks: Array, gate: float) -> Array:
-    """Sum the changes of each pair's distance from frame to frame beyond `gate` [m]: (N (N - 1) / 2,)."""
+def summed_changes(tracks: Array, gate: float, slow: bool = False) -> Array:
+    """Sum the changes of each pair's distance beyond `gate` [m]: (N (N - 1) / 2,).
+
+    From frame to frame; if `slow`, from the frame in which the pair's distance last counted.
+    """
     before = pdist(tracks[0])
     total: Array = np.zeros_like(before)
     for points in tracks[1:]:
         now = pdist(points)
-        before -= now
-        np.abs(before, out=before)
-        np.add(total, before, out=total, where=before > gate)
-        before = now
+        change = np.abs(now - before)
+        counts = change > gate
+        np.add(total, change, out=total, where=counts)
+        np.copyto(before, now, where=counts if slow else True)
     return total
 
 

@@ -11,7 +11,7 @@ from spatial_reward.camera import Array, transform
 from spatial_reward.geometry.consensus import CHI2_GATE, CHI2_MEDIAN
 from spatial_reward.geometry.rotations import skew
 
-_FLOOR = 1e-9  # [m]; no point is better known than this
+_FLOOR = 1e-6  # [m]; no point is better known than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def residuals_of(matches: Matches, motion: Array, weights: Array) -> Residuals:
     information = matches.information(motion[:3, :3])
     share = weights * np.trace(information, axis1=1, axis2=2)
     centre = share @ moved / share.sum()
-    squared = np.einsum("ni,nij,nj->n", error, information, error)
+    squared = ((information @ error[:, :, None])[:, :, 0] * error).sum(axis=1)
     return Residuals(error, squared, motion_jacobian(moved - centre), information, centre)
 
 
@@ -120,13 +120,41 @@ def motion_jacobian(arms: Array) -> Array:
     return np.concatenate([-skew(arms), identity], axis=-1)
 
 
-def noise_scale(matches: Matches, squared: Array, trusted: NDArray[np.bool_]) -> float:
-    """Return by what factor the variances are larger than stated, from a weighted median."""
-    squared, weights = squared[trusted], matches.weights[trusted]
+def noise_scale(matches: Matches, squared: Array) -> float:
+    """Return by what factor the variances are larger than stated, roughly, whatever the outliers.
+
+    From the weighted median of all squared distances (N,), then from that of those it does not exclude.
+    """
+    first = _median_scale(squared, matches.weights)
+    near = squared <= CHI2_GATE * first
+    return max(matches.floor, _median_scale(squared[near], matches.weights[near]))
+
+
+def _median_scale(squared: Array, weights: Array) -> float:
     order = np.argsort(squared)
     below = np.cumsum(weights[order])
-    median = squared[order[np.searchsorted(below, below[-1] / 2)]]
-    return max(matches.floor, float(median) / CHI2_MEDIAN)
+    median = float(squared[order[np.searchsorted(below, below[-1] / 2)]])
+    few = 1 + 5 / max(3 * len(squared) - 6, 1)  # the fit takes much of few residuals (Rousseeuw, 1987)
+    return few**2 * median / CHI2_MEDIAN
+
+
+def noise_factor(matches: Matches, squared: Array, weights: Array, parameters: float) -> float:
+    """Return by what factor the variances are larger than stated, from what the fit leaves over.
+
+    Never below one for stated noise. Noise that is not stated is itself an estimate, which makes the law
+    Student's, of a variance that is larger the fewer the points; NaN where they are too few to tell.
+
+    Args:
+        matches: What was fitted.
+        squared: (N,) Mahalanobis distances squared.
+        weights: (N,) how much each match counted in the end.
+        parameters: How many numbers the matches determined.
+    """
+    spare = 3 * float(weights.sum()) - parameters
+    left = float(weights @ squared)
+    if matches.stated:
+        return max(1.0, left / spare) if spare > 0.5 else 1.0
+    return max(matches.floor, left / (spare - 2)) if spare > 2.5 else float("nan")
 
 
 def trust(squared: Array, soft: bool) -> Array:

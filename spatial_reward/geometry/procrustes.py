@@ -14,6 +14,7 @@ from spatial_reward.geometry.matches import (
     Residuals,
     matched,
     motion_jacobian,
+    noise_factor,
     noise_scale,
     normal_equations,
     residuals_of,
@@ -103,13 +104,14 @@ def fit_rigid(
     """Fit the rigid motion that maps source points onto target points.
 
     Weighted Procrustes on the best of many small fits, then Gauss-Newton steps with the full
-    covariances, soft weights first and a 99 % gate last; survives 40 % gross outliers. Not valid with
+    covariances, soft weights first and a 99.9 % gate last; survives 40 % gross outliers. Not valid with
     fewer than three points that agree, on a line, in one place, or worse known than 20 degrees.
 
     Args:
         source: (N, 3) points [m].
         target: (N, 3) the same points after the motion [m].
-        source_covariance: (N, 3, 3) [m^2]; without any covariance the noise is read from the residuals.
+        source_covariance: (N, 3, 3) [m^2]; without any covariance the noise is read from the residuals,
+            which ten points or more can tell where some may be wrong.
         target_covariance: (N, 3, 3) [m^2].
         weights: (N,) how much each point counts, such as the probability that it belongs to the body.
         robust: Whether some points may be wrong altogether.
@@ -174,14 +176,14 @@ def _fit(matches: Matches, rotation_prior: float, robust: bool) -> RigidFit:
         residuals = residuals_of(matches, motion, weights)
         before = weights
         if robust:
-            scale = noise_scale(matches, residuals.squared, weights > 0)
+            scale = noise_scale(matches, residuals.squared)
             weights = matches.weights * trust(residuals.squared / scale, soft=step < _SOFT_STEPS)
         elif not matches.stated:
             scale = max(matches.floor, float(np.average(residuals.squared, weights=weights)) / 3)
         change = _step(residuals, weights / scale, rotation_prior, motion)
         motion = _perturbed(motion, change, residuals.centre)
         settled = step >= _SOFT_STEPS and np.array_equal(before > 0, weights > 0)
-        if settled and np.abs(change).max() < 1e-11:
+        if settled and np.abs(change).max() < 1e-10:
             break
     return _described(matches, motion, weights, scale, rotation_prior)
 
@@ -197,19 +199,19 @@ def _start(matches: Matches, rotation_prior: float, robust: bool) -> Array:
 
 def _step(residuals: Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
     hessian, gradient = normal_equations(residuals, weights)
-    turn = rotation_vector(motion[:3, :3])
-    known = _prior_information(rotation_prior, motion)
     if rotation_prior == 0:
         hessian[:3, 3:] = hessian[3:, :3] = 0.0
         return np.concatenate([np.zeros(3), np.linalg.solve(hessian[3:, 3:], gradient[3:])])
-    hessian[:3, :3] += known * np.eye(3)
-    gradient[:3] -= known * turn
+    if np.isfinite(rotation_prior):
+        known = _prior_information(rotation_prior, motion)
+        hessian[:3, :3] += known * np.eye(3)
+        gradient[:3] -= known * rotation_vector(motion[:3, :3])
     damped = hessian + 1e-12 * np.diag(np.diag(hessian) + np.trace(hessian) * 1e-3)
     return np.asarray(np.linalg.solve(damped, gradient))
 
 
 def _prior_information(rotation_prior: float, motion: Array) -> float:
-    return 1 / (rotation_prior**2 + float(rotation_angle(motion[:3, :3])) ** 2) if rotation_prior else np.inf
+    return 1 / (rotation_prior**2 + float(rotation_angle(motion[:3, :3])) ** 2)
 
 
 def _perturbed(motion: Array, change: Array, centre: Array) -> Array:
@@ -228,7 +230,7 @@ def _described(
     squared = np.square(residuals.error[agreeing]).sum(axis=1)
     return RigidFit(
         b_from_a=motion,
-        covariance=_covariance(residuals, weights / scale, rotation_prior, motion),
+        covariance=_covariance(matches, residuals, weights, scale, _prior(rotation_prior, motion)),
         centre=residuals.centre,
         inliers=inliers,
         residual=float(np.sqrt(squared.mean())) if agreeing.any() else float("nan"),
@@ -237,14 +239,27 @@ def _described(
     )
 
 
-def _covariance(residuals: Residuals, weights: Array, rotation_prior: float, motion: Array) -> Array:
-    """Invert the information; without a rotation only that of the translation."""
-    information, _ = normal_equations(residuals, weights)
-    covariance = np.zeros((6, 6))
+def _prior(rotation_prior: float, motion: Array) -> Array:
+    """Return the information (6, 6) there was before, or (3, 3) on the translation of what does not turn."""
     if rotation_prior == 0:
-        covariance[3:, 3:] = np.linalg.pinv(information[3:, 3:])
-        return covariance
-    information[:3, :3] += _prior_information(rotation_prior, motion) * np.eye(3)
+        return np.zeros((3, 3))
+    return np.diag([_prior_information(rotation_prior, motion)] * 3 + [0.0] * 3)
+
+
+def _covariance(matches: Matches, residuals: Residuals, weights: Array, scale: float, prior: Array) -> Array:
+    """Invert the information, on the last of the six numbers if `prior` is small, for the noise there is."""
+    first = 6 - len(prior)
+    measured = normal_equations(residuals, weights)[0][first:, first:]
+    parameters = float(np.trace(_inverse(measured / scale + prior) @ measured)) / scale
+    factor = noise_factor(matches, residuals.squared, weights, parameters)
+    if np.isnan(factor):
+        return np.full((6, 6), np.nan)
+    covariance = np.zeros((6, 6))
+    covariance[first:, first:] = _inverse(measured / factor + prior)
+    return covariance
+
+
+def _inverse(information: Array) -> Array:
     return np.asarray(np.linalg.pinv(information, rcond=1e-14, hermitian=True))
 
 

@@ -128,10 +128,9 @@ class RGBD:
 
     def _choice(self, question: Question) -> Answer:
         match = self._match(question)
+        x, y = np.asarray(match.value, float)
         pairs = zip(question.points, question.labels, strict=True)
-        offered = [
-            (np.hypot(*(point[:2] - match.value)), letter) for point, letter in pairs if point.frame == 1
-        ]
+        offered = [(np.hypot(at.x - x, at.y - y), letter) for at, letter in pairs if at.frame == 1]
         return Answer(min(offered)[1], "1", 0.0, valid=match.valid, match=match.match)
 
     def _camera(self, question: Question) -> Answer:

@@ -29,6 +29,16 @@ def test_check_10_slow_parting_is_one_group_and_fast_parting_two(speed, number):
     assert same(groups, owner if number == 2 else np.zeros_like(owner))
 
 
+def test_slow_parting_adds_up_where_asked_and_noise_does_not():
+    rng = np.random.default_rng(6)
+    tracks, owner = bodies(rng, [10, 12], 200, [0, 0.001])
+    tracks += rng.normal(0, 0.0005, tracks.shape)
+    assert set(rigid_groups(tracks)) == {0}
+    assert same(rigid_groups(tracks, slow=True), owner)
+    still = tracks[:1] + rng.normal(0, 0.0005, tracks.shape)
+    assert set(rigid_groups(still, slow=True)) == {0}
+
+
 def test_neither_the_camera_s_motion_nor_a_common_turn_matters():
     rng = np.random.default_rng(1)
     tracks, owner = bodies(rng, [8, 9, 10], 40, [0, 0.03, 0.05])
