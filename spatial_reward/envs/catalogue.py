@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from io import StringIO
@@ -57,8 +57,8 @@ def _meta_world(task: str, goal: str, steps: int, camera: str = "corner") -> Rec
     return Recipe(f"metaworld/{task}", goal, camera, steps, success_key="success", size=448)
 
 
-def _dm_control(task: str, goal: str, steps: int, camera: str = "default") -> Recipe:
-    return Recipe(f"dm_control/{task}", goal, camera, steps, success_key="")
+def _dm_control(task: str, goal: str, camera: str, size: int) -> Recipe:
+    return Recipe(f"dm_control/{task}", goal, camera, steps=150, success_key="", size=size)
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -79,9 +79,12 @@ RECIPES: Mapping[str, Recipe] = {
         _meta_world("door-open-v3", "near(handle, goal, within=9cm)", 150),
         _meta_world("button-press-v3", "near(button, hole, within=2.1cm)", 120),
         _dm_control(
-            "reach_site_features-v0", "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)", 150
+            "reach_site_features-v0",
+            "near(jaco_arm/jaco_hand/pinchsite, target_site, within=5cm)",
+            camera="default",
+            size=224,
         ),
-        _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", 150, "fixed"),
+        _dm_control("reacher-hard-v0", "near(finger, target, within=2.5cm)", camera="fixed", size=448),
     )
 }
 
@@ -140,17 +143,22 @@ def _register(env_id: str) -> None:
     if env_id.startswith("SpatialReward/"):
         importlib.import_module("spatial_reward.envs")
     elif env_id.startswith("dm_control/"):
-        _require("dm_control", env_id, ROBOTS)
-        _require("shimmy", env_id, ROBOTS)
+        require_package("dm_control", env_id, ROBOTS)
+        require_package("shimmy", env_id, ROBOTS)
     elif env_id.startswith(GYMNASIUM_ROBOTICS):
-        _require("gymnasium_robotics", env_id, ROBOTS)
+        require_package("gymnasium_robotics", env_id, ROBOTS)
 
 
-def _require(package: str, env_id: str, remedy: str) -> Any:
-    """Import a package without the notes that it prints for everybody."""
-    if importlib.util.find_spec(package) is None:
+def require_package(package: str, env_id: str, remedy: str) -> Any:
+    """Import the package that an environment needs, without the notes that it prints for everybody.
+
+    Raises:
+        ImportError: If it is not installed; says which environment asked, and the remedy.
+    """
+    if importlib.util.find_spec(package.partition(".")[0]) is None:
         raise ImportError(f"{env_id!r} needs {package}, which is not installed: {remedy}")
-    with redirect_stdout(StringIO()), warnings.catch_warnings():
+    silence = StringIO()
+    with redirect_stdout(silence), redirect_stderr(silence), warnings.catch_warnings():
         # Without a display GLFW complains, although nothing here opens a window.
         warnings.filterwarnings("ignore", message=".*(DISPLAY|GLFW|X11).*")
         return importlib.import_module(package)
@@ -161,7 +169,7 @@ def _make_meta_world(task: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
 
     `gym.make("Meta-World/MT1")` draws from 50 layouts before it looks at the seed of the reset.
     """
-    tasks = _require("metaworld", f"metaworld/{task}", META_WORLD).env_dict.ALL_V3_ENVIRONMENTS
+    tasks = require_package("metaworld", f"metaworld/{task}", META_WORLD).env_dict.ALL_V3_ENVIRONMENTS
     if task not in tasks:
         raise ValueError(_unknown(f"metaworld/{task}", [f"metaworld/{name}" for name in tasks]))
     steps = kwargs.pop("max_episode_steps", None)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.envs import fetch_experts, tabletop_experts
-from spatial_reward.envs.catalogue import RECIPES
+from spatial_reward.envs.catalogue import META_WORLD, RECIPES, require_package
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.physics import physics
 from spatial_reward.envs.rollout import Policy
@@ -84,11 +84,10 @@ def _script(env_id: str) -> Script:
 
 def _meta_world(task: str) -> Script:
     """Wrap the script that Meta-World has for each of its tasks."""
-    from metaworld.policies import ENV_POLICY_MAP
-
-    if task not in ENV_POLICY_MAP:
-        raise ValueError(f"Meta-World has no task {task!r}. It has {sorted(ENV_POLICY_MAP)}.")
-    policy = ENV_POLICY_MAP[task]()
+    policies = require_package("metaworld.policies", f"metaworld/{task}", META_WORLD).ENV_POLICY_MAP
+    if task not in policies:
+        raise ValueError(f"Meta-World has no task {task!r}. It has {sorted(policies)}.")
+    policy = policies[task]()
 
     def script(env: gym.Env[Any, Any]) -> Array:
         robot: Any = env.unwrapped

@@ -317,16 +317,21 @@ def test_rebuilding_from_the_spec_gives_the_same_rewards():
     assert_array_equal(roll(env, 4)[1], roll(again, 4)[1])
 
 
-def test_gymnasium_accepts_the_wrapped_environment():
-    env = rewarded(push())
+OURS = [env_id for env_id in RECIPES if env_id.startswith("SpatialReward/")]
+
+
+@pytest.mark.parametrize("env_id", OURS)
+def test_gymnasium_accepts_the_wrapped_environment(env_id):
+    env = SpatialReward(make(env_id), RECIPES[env_id].goal, "oracle", size=64)
     with pytest.warns(UserWarning, match="different from the unwrapped version"):
         check_env(env, skip_render_check=True)
     env.close()
 
 
-def test_stable_baselines_accepts_the_wrapped_environment():
+@pytest.mark.parametrize("env_id", OURS)
+def test_stable_baselines_accepts_the_wrapped_environment(env_id):
     sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
-    env = rewarded(push())
+    env = SpatialReward(make(env_id), RECIPES[env_id].goal, "oracle", size=64)
     sb3.check_env(env, warn=False, skip_render_check=True)
     env.close()
 
