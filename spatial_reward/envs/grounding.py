@@ -15,6 +15,7 @@ from spatial_reward.envs.canvas import Labels
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.types import Reference
 
+FOLLOWABLE = 25  # [px] of a thing that can be followed
 INSIDE = 4.0  # [px] from the silhouette that is far enough
 OBJECTS = {"body": "xipos", "geom": "geom_xpos", "site": "site_xpos"}  # and where MjData keeps their anchors
 
@@ -127,8 +128,8 @@ def _object_type(kind: str) -> int:
 def visible_pixel(model: Any, target: Target, labels: Labels, near: Array) -> tuple[int, int] | None:
     """Return (column, row) of a pixel that moves with `target`; None where none is seen.
 
-    The geom itself comes first, then its body, then all that is welded to it. Of these the largest
-    connected area is taken, and in it the pixel nearest to `near` (2,) [px] that is not at the border.
+    The geom itself comes first, then its body, then all that is welded to it, whichever shows enough to be
+    followed. Of it the largest connected area is taken, and in it the pixel nearest to `near` (2,) [px] that is not at the border.
 
     Args:
         model: MjModel.
@@ -142,10 +143,8 @@ def visible_pixel(model: Any, target: Target, labels: Labels, near: Array) -> tu
     choices = [bodies == target.body, np.isin(bodies, welded)]
     if target.kind == "geom":
         choices.insert(0, _shown(labels, "geom") == target.number)
-    for mask in choices:
-        if mask.any():
-            return _inner_pixel(mask, near)
-    return None
+    enough = next((mask for mask in choices if mask.sum() >= FOLLOWABLE), choices[-1])
+    return _inner_pixel(enough, near) if enough.any() else None
 
 
 def _inner_pixel(mask: NDArray[np.bool_], near: Array) -> tuple[int, int]:
