@@ -133,7 +133,8 @@ def test_a_vector_gives_to_the_bit_what_its_environments_give_alone(vectorizatio
     assert finals == (6 if mode == AutoresetMode.SAME_STEP else 0)
 
 
-def test_measurements_of_pictures_agree_to_the_bit_as_well():
+def test_measurements_of_pictures_agree_to_the_bit_as_well(monkeypatch):
+    monkeypatch.setitem(globals(), "SIZE", 160)  # the cube covers enough pixels to be followed
     rows = together("sync", AutoresetMode.NEXT_STEP, 6, load_model("rgbd"))
     valid = 0
     for index in (0, 1):
