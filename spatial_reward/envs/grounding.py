@@ -129,7 +129,8 @@ def visible_pixel(model: Any, target: Target, labels: Labels, near: Array) -> tu
     """Return (column, row) of a pixel that moves with `target`; None where none is seen.
 
     The geom itself comes first, then its body, then all that is welded to it, whichever shows enough to be
-    followed. Of it the largest connected area is taken, and in it the pixel nearest to `near` (2,) [px] that is not at the border.
+    followed. Of it the largest connected area is taken, and in it the pixel nearest to `near` (2,) [px]
+    that is not at the border.
 
     Args:
         model: MjModel.
