@@ -13,6 +13,10 @@ from spatial_reward.outputs import default_folder, output_folder, write_summary
 from spatial_reward.viz.step import Step
 
 Config = Mapping[str, Any]
+KEYS = (
+    *("env", "goal", "camera", "size", "policy", "noise", "episodes", "steps", "recordings", "seed", "out"),
+    *("model", "reward"),
+)
 
 
 class StepList(list[Step]):
@@ -57,8 +61,7 @@ def _completed(config: Config) -> Config:
     """Fill in what the catalogue knows about the environment."""
     from spatial_reward.envs.catalogue import RECIPES, Recipe, make
 
-    if config["episodes"] < 1:
-        raise ValueError(f"`episodes` must be at least 1, got {config['episodes']}.")
+    _check(config)
     recipe = RECIPES.get(config["env"]) or Recipe(config["env"], goal="")
     names = ("goal", "camera", "size", "steps")
     filled = {name: getattr(recipe, name) if config[name] is None else config[name] for name in names}
@@ -68,6 +71,18 @@ def _completed(config: Config) -> Config:
             f"{config['env']!r} has no goal in the catalogue: give goal='near(a, b, within=3cm)'."
         )
     return {**config, **filled}
+
+
+def _check(config: Config) -> None:
+    """Refuse a configuration without its keys, and numbers that are none."""
+    missing = [key for key in KEYS if key not in config]
+    if missing:
+        raise ValueError(
+            f"The configuration lacks {', '.join(missing)}: let its YAML start from `defaults: [demo]`."
+        )
+    for key, least in (("episodes", 1), ("recordings", 0), ("noise", 0)):
+        if not isinstance(config[key], int | float) or not least <= config[key] < np.inf:
+            raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
 
 
 def roll_episode(config: Config, seed: int) -> StepList:

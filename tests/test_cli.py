@@ -65,6 +65,8 @@ def test_the_oracle_is_exact_for_a_moving_camera(tmp_path):
         (["goal=fetch(cube)"], "fetch"),
         (["policy=clumsy"], "clumsy"),
         (["episodes=0"], "`episodes` must be at least 1"),
+        (["noise=.nan"], "`noise` must be at least 0, got '.nan'"),
+        (["noise=nan"], "`noise` must be at least 0, got nan"),
         (["evn=x"], "Unknown key 'evn'. Did you mean: env"),
         (["model=foo"], "Available options in 'model'"),
         (["reward.gamma=2"], "gamma"),
