@@ -2,34 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array
+from spatial_reward.camera import Array, rigid, transform
 from spatial_reward.geometry import depth_noise, fit_rigid, lift, sample_depth
 from spatial_reward.geometry.procrustes import RigidFit
+from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models.following import CORRELATION
+from spatial_reward.models.region import Region, View, whole
+from spatial_reward.models.registration import Sight, Support, align, support
 from spatial_reward.types import Frame
 
 RATIO = 0.8  # of the distances to the best and second best feature, under which a match is distinct
 ROUND_TRIP = 1.0  # [px] that a tracked corner may miss its start when tracked back
 MATCH_STD = 0.5  # [px]
+STEPS = 20  # of an alignment, at most
+SWINGS = np.radians([-12.0, -6.0, 6.0, 12.0])  # [rad] that are tried where nothing matches
+AGREEING = 0.7  # share of the picture that must agree with the camera's motion
 
 
 def ego_motion(reference: Frame, current: Frame) -> RigidFit:
-    """Fit `current_from_reference` to matched surface points: wide matches and tracked corners together.
+    """Find `current_from_reference`: from matched surface points, or from rest, laid onto the whole picture.
 
-    Not valid where fewer than three points agree.
+    Not valid where too little of the picture agrees with it, such as where half of it moves by itself.
 
     Raises:
         ValueError: If a frame has no depth or no camera.
     """
+    matches, everything, current_view = (
+        _fit_matches(reference, current),
+        whole(View.of(reference)),
+        View.of(current),
+    )
+    if everything is None or reference.camera is None:
+        return RigidFit.unknown(len(matches.inliers))
+    sight = Sight(current_view, np.eye(4), up=reference.camera.camera_from_world[:3, 2])
+    laid = [_laid(everything, sight, np.eye(4))]
+    if matches.valid:
+        laid.append(_laid(everything, sight, matches.b_from_a))
+    if max(fit.agreeing for *_, fit in laid) < AGREEING:
+        laid += [_laid(everything, sight, _swing(everything, sight.up, angle)) for angle in SWINGS]
+    motion, information, fit = max(laid, key=lambda one: one[2].likeness - 0.5 * one[2].contradicted)
+    return replace(
+        matches,
+        b_from_a=motion,
+        covariance=np.asarray(CORRELATION * np.linalg.inv(information + 1e-6 * np.eye(6)), float),
+        centre=transform(motion, everything.points).mean(axis=0),
+        valid=fit.agreeing >= AGREEING,
+    )
+
+
+def _laid(everything: Region, sight: Sight, start: Array) -> tuple[Array, Array, Support]:
+    motion, information = align(everything, sight, start, steps=STEPS, turn=True)
+    return motion, information, support(everything, sight, motion)
+
+
+def _swing(everything: Region, up: Array, angle: float) -> Array:
+    """Return the motion (4, 4) of a camera that turns [rad] around the middle of what it sees."""
+    turn, centre = rotation_matrix(angle * up), everything.origin
+    return rigid(turn, centre - turn @ centre)
+
+
+def _fit_matches(reference: Frame, current: Frame) -> RigidFit:
+    """Fit wide matches and tracked corners together."""
     grey = [cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY) for frame in (reference, current)]
     pairs = np.concatenate([_distinct_features(*grey), _tracked_corners(*grey)])
-    if len(pairs) < 3:
-        return RigidFit.unknown(len(pairs))
     lifted = [_lifted(reference, pairs[:, 0]), _lifted(current, pairs[:, 1])]
     (source, first), (target, second) = lifted
     return fit_rigid(source, target, source_covariance=first, target_covariance=second)

@@ -12,10 +12,13 @@ from spatial_reward.geometry.rotations import rotation_matrix, skew
 from spatial_reward.models.region import Region
 from spatial_reward.models.registration import Sight, Support, align, nearby, support
 
+STEPS = 8  # of an alignment, at most
 STILL_BONUS = 0.05  # of likeness: what may have stayed, has stayed
 LOST = 0.3  # share of agreeing points under which the last motion is no help
 LEFT = 0.6  # the same for standing still, where there is no last motion
 FAR = 0.15  # [m] from where it was last seen that a thing is hardly expected
+STAYED = 0.01  # likeness that a small motion must gain to be one
+MOVED = 0.03  # [m] beyond which a thing that stands where it stood has come back
 DOUBTFUL = 0.15  # share of contradicting points from which a thing may have turned meanwhile
 CONTRADICTED = 0.3  # share of contradicting points beyond which no motion is believed
 TURNS = np.radians([-60.0, -30.0, 30.0, 60.0])  # [rad] about the vertical that are tried then
@@ -69,25 +72,38 @@ class Found:
 def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
     """Find the motion of a region, from standing still and from its last motion (4, 4), else anywhere."""
     last = np.eye(4) if previous is None else previous
-    candidates = [_candidate(region, sight, np.eye(4), "still", steps=6, turn=False)]
-    for start in [*([] if previous is None else [last]), *nearby(region, sight, last)]:
-        candidates += [
-            _candidate(region, sight, start, "followed", steps=8, turn=turn) for turn in (False, True)
-        ]
+    returned = _gap(region, last, np.eye(4)) > MOVED
+    candidates = [_candidate(region, sight, np.eye(4), "found again" if returned else "still", turn=False)]
+    if previous is not None:
+        candidates.append(_candidate(region, sight, last, "followed", turn=False))
+    if not _best(region, candidates, previous).support.certain:
+        candidates += _near(region, sight, candidates[1:], last)
     if _best(region, candidates, previous).support.contradicted > DOUBTFUL:
         turned = _turned(region, sight, last)
-        candidates += [_candidate(region, sight, start, "followed", steps=8, turn=True) for start in turned]
+        candidates += [_candidate(region, sight, start, "followed", turn=True) for start in turned]
     enough, how = (LEFT, "searched") if previous is None else (LOST, "found again")
     if _best(region, candidates, previous).support.agreeing < enough:
         found = _search(region, sight)
-        candidates += [_candidate(region, sight, at, how, steps=6, turn=False, wide=True) for at in found]
-    return _polished(region, sight, _best(region, candidates, previous))
+        candidates += [_candidate(region, sight, at, how, turn=False, wide=True) for at in found]
+    return _settled(region, sight, _polished(region, sight, _best(region, candidates, previous)))
+
+
+def _near(region: Region, sight: Sight, tried: list[Found], last: Array) -> list[Found]:
+    """Try shifts of the last motion (4, 4), then turns of these and of what was tried."""
+    shifted = [
+        _candidate(region, sight, start, "followed", turn=False) for start in nearby(region, sight, last)
+    ]
+    if any(found.support.certain for found in shifted):
+        return shifted
+    return shifted + [
+        _candidate(region, sight, found.motion, "followed", turn=True) for found in tried + shifted
+    ]
 
 
 def _candidate(
-    region: Region, sight: Sight, start: Array, how: str, *, steps: int, turn: bool, wide: bool = False
+    region: Region, sight: Sight, start: Array, how: str, *, turn: bool, wide: bool = False
 ) -> Found:
-    motion, information = align(region, sight, start, steps=steps, turn=turn, wide=wide)
+    motion, information = align(region, sight, start, steps=STEPS, turn=turn, wide=wide)
     return Found(motion, information, support(region, sight, motion), how)
 
 
@@ -95,15 +111,16 @@ def _best(region: Region, candidates: list[Found], previous: Array | None) -> Fo
     """Choose the candidate that the picture supports, near where the thing was last seen."""
 
     def rank(found: Found) -> float:
-        jump = 0.0
-        if previous is not None:
-            jump = float(
-                np.linalg.norm(transform(found.motion, region.origin) - transform(previous, region.origin))
-            )
+        jump = 0.0 if previous is None else _gap(region, found.motion, previous)
         bonus = STILL_BONUS if found.how == "still" else 0.0
         return _score(found.support) - 0.3 * found.support.outside + bonus - 0.5 * min(1.0, jump / FAR)
 
     return max(candidates, key=rank)
+
+
+def _gap(region: Region, first: Array, second: Array) -> float:
+    """Return how far apart [m] two motions put the region's origin."""
+    return float(np.linalg.norm(transform(first, region.origin) - transform(second, region.origin)))
 
 
 def _score(support: Support) -> float:
@@ -113,10 +130,18 @@ def _score(support: Support) -> float:
 def _polished(region: Region, sight: Sight, found: Found) -> Found:
     """Align once more, and with a rotation where that clearly fits better."""
     for turn in (False, True):
-        again = _candidate(region, sight, found.motion, found.how, steps=8, turn=turn)
+        again = _candidate(region, sight, found.motion, found.how, turn=turn)
         if _score(again.support) > _score(found.support) + (SHIFTED if turn else -SHIFTED):
             found = again
     return _nudged(region, sight, found)
+
+
+def _settled(region: Region, sight: Sight, found: Found) -> Found:
+    """Return no motion at all where a thing may as well not have moved."""
+    fit = support(region, sight, np.eye(4))
+    if found.how != "still" or _score(fit) < _score(found.support) - STAYED:
+        return found
+    return replace(found, motion=np.eye(4), support=fit)
 
 
 def _nudged(region: Region, sight: Sight, found: Found) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,10 +15,11 @@ from scipy.sparse.csgraph import connected_components
 from spatial_reward.camera import Array, Camera
 from spatial_reward.types import Frame
 
-COLOUR = np.array([0.7, 1.0, 1.0], np.float32)  # lightness counts less: it changes as a thing turns
+LIGHTNESS = 0.7  # counts less than hue: it changes as a thing turns
 SIMILAR = 10.0  # colour difference between neighbours of one surface
 REACH = 0.15  # [m] from its pixel that a region may extend
-NEAR = 0.05  # [m] within which surface most likely moves with the pixel
+NEAR = 0.04  # [m] within which surface most likely moves with the pixel
+SLIVER = 20  # pixels; fewer are where two sides or surfaces meet
 POINTS = 300  # of a region that are followed
 
 Images = NDArray[np.float32]
@@ -30,16 +32,12 @@ class View:
     Attributes:
         camera: Its camera.
         colour: (H, W, 3) slightly blurred Lab colour, lightness scaled down.
-        slope: (H, W, 3, 2) its gradient along x and y [1/px].
         depth: (H, W) [m], NaN where unknown.
-        depth_slope: (H, W, 2) [m/px].
     """
 
     camera: Camera
     colour: Images
-    slope: Images
     depth: Images
-    depth_slope: Images
 
     @classmethod
     def of(cls, frame: Frame) -> View:
@@ -53,14 +51,20 @@ class View:
             raise ValueError(
                 f"The frame of view {frame.view!r} has no {missing}, which this measurement needs."
             )
-        lab = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2LAB).astype(np.float32) * COLOUR
+        lab = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
         colour = cv2.GaussianBlur(lab, (0, 0), 0.7)
-        slope = [cv2.Sobel(colour, cv2.CV_32F, *order, ksize=3) / 8 for order in ((1, 0), (0, 1))]
+        colour[..., 0] *= LIGHTNESS
         depth = np.where(frame.depth > 0, frame.depth, np.nan).astype(np.float32)
-        depth_slope = np.zeros((*depth.shape, 2), np.float32)
-        depth_slope[:, 1:-1, 0] = (depth[:, 2:] - depth[:, :-2]) / 2
-        depth_slope[1:-1, :, 1] = (depth[2:] - depth[:-2]) / 2
-        return cls(frame.camera, colour, np.stack(slope, -1), depth, depth_slope)
+        return cls(frame.camera, colour, depth)
+
+    @staticmethod
+    def slope(image: Images, column: Any, row: Any) -> Images:
+        """Return central differences (..., 2) along x and y [1/px] at pixels, or just inside the border."""
+        height, width = image.shape[:2]
+        column, row = np.clip(column, 1, width - 2), np.clip(row, 1, height - 2)
+        across = image[row, column + 1] - image[row, column - 1]
+        along = image[row + 1, column] - image[row - 1, column]
+        return np.asarray(np.stack([across, along], axis=-1) / 2)
 
     @cached_property
     def points(self) -> Array:
@@ -105,7 +109,8 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     if not (0 <= row < view.depth.shape[0] and 0 <= column < view.depth.shape[1]):
         return None
     beside = np.asarray(pixel) - (column + 0.5, row + 0.5)
-    depth = view.depth[row, column] + np.clip(view.depth_slope[row, column] @ beside, -0.01, 0.01)
+    slope = np.nan_to_num(view.slope(view.depth, column, row))  # [m/px]; unknown beside what was not measured
+    depth = view.depth[row, column] + np.clip(slope @ beside, -0.01, 0.01)
     origin = view.camera.rays(pixel) * depth
     if not np.isfinite(origin).all():
         return None
@@ -119,7 +124,7 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
         rows, columns = rows[kept], columns[kept]
     points = view.points[rows, columns]
     distance = np.linalg.norm(points - origin, axis=1)
-    weight = 0.05 + np.exp(-0.5 * (distance / NEAR) ** 2)
+    weight = np.exp(-0.5 * (distance / NEAR) ** 2)
     return Region(
         mask=mask,
         box=box,
@@ -129,6 +134,27 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
         weight=weight / weight.sum(),
         origin=origin,
         pixel=(float(pixel[0]), float(pixel[1])),
+    )
+
+
+def whole(view: View, count: int = 1000) -> Region | None:
+    """Return everything that was measured as one patch of about `count` points; None where nothing was."""
+    mask = np.isfinite(view.depth)
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return None
+    kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    rows, columns = rows[kept], columns[kept]
+    points = view.points[rows, columns]
+    return Region(
+        mask=mask,
+        box=(slice(0, mask.shape[0]), slice(0, mask.shape[1])),
+        picture=view.colour,
+        points=points,
+        colour=view.colour[rows, columns],
+        weight=np.full(len(rows), 1 / len(rows)),
+        origin=points.mean(axis=0),
+        pixel=(mask.shape[1] / 2, mask.shape[0] / 2),
     )
 
 
@@ -146,15 +172,39 @@ def _connected(view: View, inside: NDArray[np.bool_], row: int, column: int) -> 
     start, end = np.concatenate(starts), np.concatenate(ends)
     graph = coo_matrix((np.ones(len(start), bool), (start, end)), shape=(index.size, index.size))
     labels = connected_components(graph, directed=False)[1].reshape(height, width)
-    mask: NDArray[np.bool_] = labels == labels[row, column]
+    mask: NDArray[np.bool_] = labels == _main_label(view, labels, row, column)
     return mask
 
 
+def _main_label(view: View, labels: NDArray[np.int32], row: int, column: int) -> int:
+    """Return the label of the surface at a pixel; where two sides meet in it, that of the nearer one."""
+    own, sizes = int(labels[row, column]), np.bincount(labels.ravel())
+    if sizes[own] >= SLIVER:
+        return own
+    rows, columns = np.mgrid[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(2, -1)
+    rows, columns = np.minimum(rows, labels.shape[0] - 1), np.minimum(columns, labels.shape[1] - 1)
+    away = np.hypot(rows - row, columns - column)
+    near = np.linalg.norm(view.points[rows, columns] - view.points[row, column], axis=1) < 3 * _step(
+        view, row, column
+    )
+    alike = np.linalg.norm(view.colour[rows, columns] - view.colour[row, column], axis=1) < 3 * SIMILAR
+    beside = near & alike & (sizes[labels[rows, columns]] >= SLIVER)
+    if not beside.any():
+        return own
+    nearest = np.argmin(np.where(beside, away, np.inf))
+    return int(labels[rows[nearest], columns[nearest]])
+
+
+def _step(view: View, row: Any, column: Any) -> Any:
+    """Return how far [m] neighbouring points of one surface may be apart, at pixels or slices."""
+    footprint = view.depth[row, column] / view.camera.intrinsics[0, 0]  # [m] that a pixel covers
+    return np.maximum(4 * footprint, 0.004)
+
+
 def _one_surface(view: View, first: tuple[slice, slice], second: tuple[slice, slice]) -> NDArray[np.bool_]:
-    footprint = view.depth[first] / view.camera.intrinsics[0, 0]  # [m] that a pixel covers
     with np.errstate(invalid="ignore"):
         step = np.linalg.norm(view.points[second] - view.points[first], axis=-1)
-        close = step < np.maximum(4 * footprint, 0.004)
+        close = step < _step(view, *first)
     similar = np.linalg.norm(view.colour[second] - view.colour[first], axis=-1) < SIMILAR
     joined: NDArray[np.bool_] = close & similar
     return joined

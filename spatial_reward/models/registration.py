@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, invert, rigid, transform
-from spatial_reward.geometry.rotations import rotation_matrix, skew
+from spatial_reward.geometry.rotations import rotation_matrix
 from spatial_reward.models.region import Region, View
 
 COLOUR_NOISE = 12.0  # of a colour, lighting included
 SAME_COLOUR = 20.0  # difference up to which colours may be of one thing
 STEP_PRIOR = 0.05  # [m] that one step goes at most, about
+CERTAIN = (0.7, 0.05)  # shares that agree, at least, and are contradicted, at most
+STOP = 2e-4  # [m] and [rad] of a step under which nothing is gained
 TURN_PRIOR = np.radians(4.0)  # [rad] that one step turns at most, about
 
 
@@ -51,6 +53,11 @@ class Support(NamedTuple):
     contradicted: float
     outside: float
 
+    @property
+    def certain(self) -> bool:
+        """Whether so much agrees and so little disagrees that nothing else need be tried."""
+        return self.agreeing >= CERTAIN[0] and self.contradicted <= CERTAIN[1]
+
 
 class _Laid(NamedTuple):
     """Points of a region laid onto a picture: what is there instead."""
@@ -60,6 +67,7 @@ class _Laid(NamedTuple):
     row: NDArray[np.int64]
     column: NDArray[np.int64]
     inside: NDArray[np.bool_]
+    depth_slope: NDArray[np.float32]  # (N, 2) [m/px]
     depth_error: Array  # (N,) measured minus predicted depth [m]
     colour_error: NDArray[np.float32]  # (N, 3)
 
@@ -108,7 +116,7 @@ def align(
         centre = laid.moved.mean(axis=0)
         rotation = rotation_matrix(change[:3]) if turn else np.eye(3)
         motion = rigid(rotation, centre + change[3:] - rotation @ centre) @ motion
-        if np.abs(change).max() < 2e-5:
+        if np.abs(change).max() < STOP:
             break
     return motion, information
 
@@ -141,13 +149,12 @@ def _lay(region: Region, sight: Sight, motion: Array) -> _Laid:
     pixels = np.nan_to_num(view.camera.pixels(seen), nan=-1e6)
     column, row, inside = _cells(view, pixels)
     nearest = view.depth[row, column]
+    slope = view.slope(view.depth, column, row)
     beside = pixels - np.stack([column, row], -1) - 0.5
-    sloped = nearest + np.einsum(
-        "ni,ni->n", view.depth_slope[row, column], np.where(inside[:, None], beside, 0)
-    )
+    sloped = nearest + (slope * np.where(inside[:, None], beside, 0)).sum(axis=1)
     measured = np.where(np.abs(sloped - nearest) < 0.01, sloped, nearest)  # not across a depth edge
     colour = _bilinear(view.colour, np.where(inside[:, None], pixels, 1.0))
-    return _Laid(moved, seen, row, column, inside, measured - seen[:, 2], colour - region.colour)
+    return _Laid(moved, seen, row, column, inside, slope, measured - seen[:, 2], colour - region.colour)
 
 
 def _cells(view: View, pixels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -165,26 +172,31 @@ def _bilinear(image: NDArray[np.float32], pixels: Array) -> NDArray[np.float32]:
 
 def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) -> tuple[Array, Array]:
     """Linearise depth and colour errors in a small motion about the centre, with robust weights."""
-    view, rotation = sight.view, sight.current_from_reference[:3, :3]
-    arms = laid.moved - laid.moved.mean(axis=0)
-    identity = np.broadcast_to(rotation, (len(arms), 3, 3))
-    seen = np.concatenate([-rotation @ skew(arms), identity], axis=2)  # (N, 3, 6): d seen / d motion
-    focal = np.diag(view.camera.intrinsics)[:2]
-    ray = laid.seen[:, :2] / laid.seen[:, 2:]
-    pixel = focal[:, None] / laid.seen[:, 2, None, None] * (seen[:, :2] - ray[..., None] * seen[:, 2:])
-    depth_slope = np.clip(view.depth_slope[laid.row, laid.column], -0.01, 0.01)
-    depth = np.einsum("ni,nij->nj", depth_slope, pixel) - seen[:, 2]
-    colour = view.slope[laid.row, laid.column] @ pixel  # (N, 3, 6)
-    usable = laid.inside & np.isfinite(laid.depth_error) & np.isfinite(depth).all(1)
+    rows = _jacobian(sight, laid)
+    usable = laid.inside & np.isfinite(laid.depth_error) & np.isfinite(rows[:, 0]).all(axis=1)
     error = np.where(usable, laid.depth_error, 0.0)
-    depth = np.where(usable[:, None], depth, 0.0)
+    rows = np.where(usable[:, None, None], rows, 0.0)
     share = region.weight * len(region.weight) * usable
     off = np.linalg.norm(laid.colour_error, axis=1)
     trust = share * np.clip(1 - (error / gate) ** 2, 0, None) ** 2 * (2 / tolerance(laid.seen[:, 2])) ** 2
     like = share * (np.abs(error) < 3 * gate) / (1 + (off / 20) ** 2) ** 2 / COLOUR_NOISE**2
-    information = (depth * trust[:, None]).T @ depth + np.einsum("n,nci,ncj->ij", like, colour, colour)
-    gradient = -depth.T @ (trust * error) - np.einsum("n,nci,nc->i", like, colour, laid.colour_error)
-    return information, gradient
+    weighted = rows * np.stack([trust, like, like, like], axis=1)[..., None]
+    errors = np.concatenate([error[:, None], laid.colour_error], axis=1)
+    weighted, rows = weighted.reshape(-1, 6), rows.reshape(-1, 6)
+    return weighted.T @ rows, -weighted.T @ errors.ravel()
+
+
+def _jacobian(sight: Sight, laid: _Laid) -> Array:
+    """Return how depth and colours change (N, 4, 6) with a turn [rad] about the centre and a shift [m]."""
+    colour = sight.view.slope(sight.view.colour, laid.column, laid.row)
+    depth = np.clip(laid.depth_slope, -0.01, 0.01)
+    focal, deep = np.diag(sight.view.camera.intrinsics)[:2], laid.seen[:, 2, None, None]
+    sideways = np.concatenate([depth[:, None], colour], axis=1) * (focal / deep)  # (N, 4, 2) [1/m]
+    ahead = -sideways @ (laid.seen[:, :2, None] / deep)
+    ahead[:, 0] -= 1
+    shift = np.concatenate([sideways, ahead], axis=2) @ sight.current_from_reference[:3, :3]
+    arms = laid.moved - laid.moved.mean(axis=0)
+    return np.concatenate([np.cross(arms[:, None], shift), shift], axis=2)
 
 
 def _damping(turn: bool) -> Array:
