@@ -7,11 +7,13 @@ row j) covers [i, i+1) x [j, j+1) and `floor` finds it. Transforms read `b_from_
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Angle = TypeVar("Angle", float, Array)
 
 
 def rigid(rotation: ArrayLike, translation: ArrayLike) -> Array:
@@ -56,19 +58,19 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) 
     return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), eye)
 
 
-def yaw_pitch(world_from_camera: Array) -> tuple[float, float]:
-    """Return yaw and pitch [deg] of the viewing direction in a world whose z axis points up.
+def yaw_pitch(world_from_camera: Array) -> tuple[Array, Array]:
+    """Return yaw and pitch (...) [deg] of the viewing direction of poses (..., 4, 4) in a world with z up.
 
     Yaw grows counter-clockwise seen from above, pitch grows upwards (MultiSPA, camera movement).
     """
-    x, y, z = world_from_camera[:3, 2]
-    yaw = np.degrees(np.arctan2(y, x))
-    pitch = np.degrees(np.arcsin(np.clip(z / np.linalg.norm((x, y, z)), -1.0, 1.0)))
-    return float(yaw), float(pitch)
+    forward = world_from_camera[..., :3, 2]
+    yaw = np.degrees(np.arctan2(forward[..., 1], forward[..., 0]))
+    rise = forward[..., 2] / np.linalg.norm(forward, axis=-1)
+    return yaw, np.degrees(np.arcsin(np.clip(rise, -1.0, 1.0)))
 
 
-def wrap_degrees(angle: float) -> float:
-    """Wrap an angle [deg] to (-180, 180].
+def wrap_degrees(angle: Angle) -> Angle:
+    """Wrap angles [deg] to (-180, 180].
 
     >>> wrap_degrees(-358.0), wrap_degrees(-180.0)
     (2.0, 180.0)

@@ -32,6 +32,7 @@ class Frame:
         view: Name of the camera.
         camera: Calibration, where known.
         depth: (H, W) planar depth [m]; NaN where nothing was measured.
+        bodies: (H, W) which object of its scene each pixel shows; -1 for none.
 
     Raises:
         ValueError: If an array has the wrong shape or type, or sizes disagree.
@@ -42,14 +43,16 @@ class Frame:
     view: str = "main"
     camera: Camera | None = None
     depth: NDArray[np.float32] | None = None
+    bodies: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes once, where the frame is made."""
         if self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or self.rgb.dtype != np.uint8:
             raise ValueError(f"`rgb` must be (H, W, 3) uint8, got {self.rgb.shape} {self.rgb.dtype}.")
         size = self.rgb.shape[:2]
-        if self.depth is not None and self.depth.shape != size:
-            raise ValueError(f"`depth` must have the size of `rgb` {size}, got {self.depth.shape}.")
+        for name, image in (("depth", self.depth), ("bodies", self.bodies)):
+            if image is not None and image.shape != size:
+                raise ValueError(f"`{name}` must have the size of `rgb` {size}, got {image.shape}.")
         if self.camera is not None and (self.camera.height, self.camera.width) != size:
             camera = (self.camera.height, self.camera.width)
             raise ValueError(f"`camera` is for {camera} pictures, but `rgb` is {size}: use Camera.resized.")

@@ -51,7 +51,8 @@ def camera_motion(world_from_camera_1: Array, world_from_camera_2: Array) -> Cam
     """Return the exact motion between two known poses (4, 4) of a world whose z axis points up."""
     translation = (invert(world_from_camera_1) @ world_from_camera_2)[:3, 3]
     (yaw_1, pitch_1), (yaw_2, pitch_2) = yaw_pitch(world_from_camera_1), yaw_pitch(world_from_camera_2)
-    return CameraMotion(translation, wrap_degrees(yaw_2 - yaw_1), pitch_2 - pitch_1, np.zeros((5, 5)))
+    yaw, pitch = float(wrap_degrees(yaw_2 - yaw_1)), float(pitch_2 - pitch_1)
+    return CameraMotion(translation, yaw, pitch, np.zeros((5, 5)))
 
 
 def estimated_camera_motion(fit: RigidFit, world_from_camera_1: Array) -> CameraMotion:

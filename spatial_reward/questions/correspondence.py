@@ -8,49 +8,40 @@ from spatial_reward.camera import Array
 from spatial_reward.questions.base import Kind, Mode
 from spatial_reward.questions.readers import letter_reader, pixel_reader
 from spatial_reward.questions.scoring import score_pixel, score_word
-from spatial_reward.questions.views import common_points, frame_pairs, view
+from spatial_reward.questions.views import common_points, frame_pairs, pixel_of
 from spatial_reward.questions.wording_correspondence import CORRESPONDENCE_WORDING
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Scene
 
 LETTERS = ("A", "B", "C", "D")
 PAPER_BORDER = 10  # [px] right and bottom border without distractors
 STRICT_SEPARATION = 0.10  # share of the image's width between any two of the four candidates
+STRICT_DECOY = 0.75  # share of questions with a distractor where the point was before
 STRICT_TRIES = 200  # draws for the three distractors
 
 Match = tuple[Frame, Frame, PixelPoint, PixelPoint]
 
 
-def _match(scene: Scene, rng: np.random.Generator, mode: Mode) -> Match | None:
-    for first, second in frame_pairs(scene, rng, mode):
-        common = common_points(scene, first, second)
-        if len(common):
-            point = int(rng.choice(common))
-            pixels = view(scene, first).pixel(point), view(scene, second).pixel(point, frame=1)
-            return scene.frames[first], scene.frames[second], *pixels
-    return None
-
-
-def ask_coordinates(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
-    """Ask where one point is in the second frame [px]."""
-    found = _match(scene, rng, mode)
-    if found is None:
-        return None
-    first, second, here, there = found
+def coordinates(scene: Scene, pair: tuple[int, int], point: int) -> Question:
+    """Ask where a point of the first frame of a pair is in the second [px]."""
+    first, second, here, there = _match(scene, pair, point)
     truth = Answer(np.array(there[:2]), "px", 0.0, source="truth", match=there[:2])
     return Question("vc_coord", (first, second), (here,), answer=truth)
 
 
-def ask_choice(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
-    """Ask which of four lettered dots of the second frame is the dot of the first one.
+def choice(
+    scene: Scene, pair: tuple[int, int], point: int, rng: np.random.Generator, mode: Mode
+) -> Question | None:
+    """Ask which of four lettered dots of the second frame is a point of the first; None without room.
 
     Points and labels run in parallel: the dot of the first frame without a letter, then A to D.
     """
-    found = _match(scene, rng, mode)
-    if found is None:
-        return None
-    first, second, here, there = found
+    first, second, here, there = _match(scene, pair, point)
     pixel = np.array(there[:2])
-    wrong = _paper_distractors(pixel, second, rng) if mode == "paper" else _apart(pixel, second, rng)
+    wrong = (
+        _paper_distractors(pixel, second, rng)
+        if mode == "paper"
+        else _apart(pixel, np.array(here[:2]), second, rng)
+    )
     if wrong is None:
         return None
     right = int(rng.integers(4))
@@ -60,19 +51,51 @@ def ask_choice(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question |
     return Question("vc_mcq", (first, second), points, ("", *LETTERS), answer=truth)
 
 
+def _match(scene: Scene, pair: tuple[int, int], point: int) -> Match:
+    first, second = pair
+    pixels = pixel_of(scene, first, point), pixel_of(scene, second, point, frame=1)
+    return scene.frames[first], scene.frames[second], *pixels
+
+
+def _draw(scene: Scene, rng: np.random.Generator, mode: Mode) -> tuple[tuple[int, int], int] | None:
+    for pair in frame_pairs(scene, rng, mode):
+        common = common_points(scene, *pair)
+        if len(common):
+            return pair, int(rng.choice(common))
+    return None
+
+
+def ask_coordinates(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
+    """Ask where one point is in the second frame [px]."""
+    found = _draw(scene, rng, mode)
+    return None if found is None else coordinates(scene, *found)
+
+
+def ask_choice(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
+    """Ask which of four lettered dots of the second frame is the dot of the first one."""
+    found = _draw(scene, rng, mode)
+    return None if found is None else choice(scene, *found, rng, mode)
+
+
 def _paper_distractors(truth: Array, frame: Frame, rng: np.random.Generator) -> Array:
     """Draw three pixels, whose only constraint is not to be the very pixel of the truth."""
-    size = np.maximum(np.array([frame.width, frame.height]) - PAPER_BORDER, 1)
+    size = np.maximum(np.array([frame.width, frame.height]) - PAPER_BORDER, 2)
     wrong = rng.uniform(0, size, (3, 2))
     while (np.floor(wrong) == np.floor(truth)).all(axis=1).any():
         wrong = rng.uniform(0, size, (3, 2))
     return wrong
 
 
-def _apart(truth: Array, frame: Frame, rng: np.random.Generator) -> Array | None:
-    """Draw three pixels that keep clear of the truth and of each other; None where there is no room."""
-    chosen = [truth]
-    for drawn in rng.uniform(0, (frame.width, frame.height), (STRICT_TRIES, 2)):
+def _apart(truth: Array, start: Array, frame: Frame, rng: np.random.Generator) -> Array | None:
+    """Draw three pixels that keep clear of the truth and of each other; None where there is no room.
+
+    Mostly one of them is near where the point was in the first frame, so that staying there is no answer.
+    """
+    chosen, size = [truth], np.array([frame.width, frame.height])
+    drawn_pixels = rng.uniform(0, size, (STRICT_TRIES, 2))
+    if rng.random() < STRICT_DECOY:
+        drawn_pixels[0] = np.clip(start + rng.normal(0, 0.02 * frame.width, 2), 0, size - 1e-6)
+    for drawn in drawn_pixels:
         if min(np.linalg.norm(drawn - other) for other in chosen) >= STRICT_SEPARATION * frame.width:
             chosen.append(drawn)
         if len(chosen) == 4:

@@ -10,10 +10,10 @@ from spatial_reward.camera import Array
 from spatial_reward.questions.base import Kind, Mode
 from spatial_reward.questions.readers import letter_reader, magnitude_reader, pixel_reader
 from spatial_reward.questions.scoring import score_candidate, score_length, score_word
-from spatial_reward.questions.views import View, view
+from spatial_reward.questions.views import View, camera_of, view
 from spatial_reward.questions.wording import to_millimetres
 from spatial_reward.questions.wording_depth import DEPTH_WORDING
-from spatial_reward.types import Answer, Question, Scene
+from spatial_reward.types import Answer, PixelPoint, Question, Scene
 
 STRICT_DEPTH_GAP = 0.01  # [m] between the two depths compared
 STRICT_DEPTH_RATIO = 0.02  # share of the nearer depth; the larger of the two gaps counts
@@ -21,11 +21,35 @@ STRICT_PIXEL_GAP = 0.04  # share of the image's width between the two points
 STRICT_TRIES = 20  # first points tried in a frame
 PAPER_TRIES = {"depth_cmp_dot": 11, "depth_cmp_coord": 1}  # draws until the rounded depths differ
 LETTERS = ("A", "B")
+RELATIONS = ("closer", "farther")
 
 
 def asks_closer(question: Question) -> bool:
     """Tell whether a depth comparison asks for the closer point; its last label then is not "farther"."""
     return not (question.labels and question.labels[-1] == "farther")
+
+
+def estimate(kind: str, scene: Scene, time: int, point: int) -> Question:
+    """Ask for the depth of a visible point of a frame."""
+    pixel, depth = _measured(scene, time, point)
+    return Question(kind, (scene.frames[time],), (pixel,), answer=Answer(depth, "m", 0.0, source="truth"))
+
+
+def comparison(kind: str, scene: Scene, time: int, pair: tuple[int, int], relation: str) -> Question:
+    """Ask which of two visible points of a frame is "closer" or "farther"; they keep their order."""
+    (first, near), (second, far) = (_measured(scene, time, point) for point in pair)
+    points, frames = (first, second), (scene.frames[time],)
+    right = int((far < near) if relation == "closer" else (far > near))
+    if kind == "depth_cmp_dot":
+        truth = Answer(LETTERS[right], "1", 0.0, source="truth")
+        return Question(kind, frames, points, (*LETTERS, relation), answer=truth)
+    truth = Answer(np.array(points[right][:2]), "px", 0.0, source="truth")
+    return Question(kind, frames, points, (relation,), answer=truth)
+
+
+def _measured(scene: Scene, time: int, point: int) -> tuple[PixelPoint, float]:
+    (x, y), depth = camera_of(scene, time).project(scene.points[time, point])
+    return PixelPoint(float(x), float(y)), float(depth)
 
 
 def _random_view(scene: Scene, rng: np.random.Generator, least: int) -> tuple[int, View] | None:
@@ -42,10 +66,7 @@ def _ask_estimate(kind: str) -> Callable[[Scene, np.random.Generator, Mode], Que
         if found is None:
             return None
         time, seen = found
-        chosen = int(rng.integers(len(seen.points)))
-        point = seen.pixel(int(seen.points[chosen]))
-        truth = Answer(float(seen.depth[chosen]), "m", 0.0, source="truth")
-        return Question(kind, (scene.frames[time],), (point,), answer=truth)
+        return estimate(kind, scene, time, int(rng.choice(seen.points)))
 
     return ask
 
@@ -62,24 +83,12 @@ def _ask_comparison(kind: str) -> Callable[[Scene, np.random.Generator, Mode], Q
             if mode == "paper"
             else _clear_pair(seen, width, rng)
         )
-        return None if pair is None else _comparison(kind, scene, time, seen, pair, rng)
+        if pair is None:
+            return None
+        first, second = map(int, seen.points[list(pair)])
+        return comparison(kind, scene, time, (first, second), RELATIONS[int(rng.integers(2))])
 
     return ask
-
-
-def _comparison(
-    kind: str, scene: Scene, time: int, seen: View, pair: tuple[int, int], rng: np.random.Generator
-) -> Question:
-    relation = ("closer", "farther")[int(rng.integers(2))]
-    depths = seen.depth[list(pair)]
-    right = int(np.argmin(depths) if relation == "closer" else np.argmax(depths))
-    points = tuple(seen.pixel(int(seen.points[chosen])) for chosen in pair)
-    frames = (scene.frames[time],)
-    if kind == "depth_cmp_dot":
-        truth = Answer(LETTERS[right], "1", 0.0, source="truth")
-        return Question(kind, frames, points, (*LETTERS, relation), answer=truth)
-    truth = Answer(np.array(points[right][:2]), "px", 0.0, source="truth")
-    return Question(kind, frames, points, (relation,), answer=truth)
 
 
 def _paper_pair(depth: Array, rng: np.random.Generator, tries: int) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from spatial_reward.questions.base import Kind, Mode
 from spatial_reward.questions.keywords import POINT_STILL
 from spatial_reward.questions.readers import magnitude_reader, vector_reader
 from spatial_reward.questions.scoring import score_length
-from spatial_reward.questions.views import STATIC_BELOW, camera_of, seen_by, view
+from spatial_reward.questions.views import STATIC_BELOW, camera_of, pixel_of, seen_by
 from spatial_reward.questions.wording_object import OBJECT_MOTION_WORDING
 from spatial_reward.types import Answer, Question, Scene
 
@@ -84,31 +84,32 @@ def _bodies(scene: Scene, least: int) -> list[int]:
     return [int(body) for body, count in zip(bodies, counts, strict=True) if count >= least]
 
 
-def _ask(kind: str, vector: bool) -> Callable[[Scene, np.random.Generator, Mode], Question | None]:
+def _ask(kind: str) -> Callable[[Scene, np.random.Generator, Mode], Question | None]:
     def ask(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
         for point in _points(scene, rng, mode):
             pair = choose_pair(scene, point, rng, mode)
             if pair is not None:
-                return _question(kind, vector, scene, point, pair)
+                return motion_of_point(kind, scene, point, pair)
         return None
 
     return ask
 
 
-def _question(kind: str, vector: bool, scene: Scene, point: int, pair: Pair) -> Question:
+def motion_of_point(kind: str, scene: Scene, point: int, pair: Pair) -> Question:
+    """Ask how far, or whereto, a point went between two frames that see it."""
     first, second = pair
     moved = displacement(scene, point, first, second)
-    value = moved if vector else float(np.linalg.norm(moved))
-    there = view(scene, second).pixel(point)
+    value = moved if kind.startswith("obj_vec") else float(np.linalg.norm(moved))
+    there = pixel_of(scene, second, point)
     truth = Answer(value, "m", 0.0, source="truth", match=(there.x, there.y))
     frames = (scene.frames[first], scene.frames[second])
-    return Question(kind, frames, (view(scene, first).pixel(point),), answer=truth)
+    return Question(kind, frames, (pixel_of(scene, first, point),), answer=truth)
 
 
 def _kind(name: str, vector: bool) -> Kind:
     words = OBJECT_MOTION_WORDING[name]
     read = vector_reader(POINT_STILL) if vector else magnitude_reader("m", POINT_STILL)
-    return Kind(name, "object_motion", "m", _ask(name, vector), words.phrase, words.reply, read, score_length)
+    return Kind(name, "object_motion", "m", _ask(name), words.phrase, words.reply, read, score_length)
 
 
 OBJ_DIST_COORD = _kind("obj_dist_coord", vector=False)

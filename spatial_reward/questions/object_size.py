@@ -16,6 +16,7 @@ from spatial_reward.questions.views import STATIC_BELOW, seen_by
 from spatial_reward.questions.wording_object import SIZE_WORDING
 from spatial_reward.types import Answer, Question, Scene
 
+DIMENSIONS = ("height", "length", "width")
 NOT_ASKED = ("wall", "object", "floor", "ceiling", "window")
 LEAST_SEEN = 0.05  # share of an object's points that a frame must see
 COVERED = 0.10  # tolerance of the covered extent, as a share of the size
@@ -64,12 +65,13 @@ def covering_pair(
     pairs = list(combinations(map(int, frames), 2))
     for index in rng.permutation(len(pairs)):
         first, second = pairs[index]
-        if _covers(points[[first, second]], seen[[first, second]], dimension, mode):
+        if covers(points[[first, second]], seen[[first, second]], dimension, mode):
             return first, second
     return None
 
 
-def _covers(points: Array, seen: NDArray[np.bool_], dimension: str, mode: Mode) -> bool:
+def covers(points: Array, seen: NDArray[np.bool_], dimension: str, mode: Mode) -> bool:
+    """Tell whether two frames, points (2, N, 3) seen (2, N), cover a dimension of an object that rests."""
     moved = np.linalg.norm(points[1] - points[0], axis=-1)
     if not (moved < STATIC_BELOW).all():
         return False
@@ -85,27 +87,30 @@ def _ask(dimension: str) -> Callable[[Scene, np.random.Generator, Mode], Questio
     def ask(scene: Scene, rng: np.random.Generator, mode: Mode) -> Question | None:
         for body in map(int, rng.permutation(len(scene.names))):
             rides = scene.body == body
-            if not _askable(scene, body, int(rides.sum()), mode):
+            if not askable(scene, body, int(rides.sum()), mode):
                 continue
             points = scene.points[:, rides]
             pair = covering_pair(points, seen_by(scene)[:, rides], dimension, rng, mode)
             if pair is not None:
-                size = float(extents(points[pair[0]])[("height", "length", "width").index(dimension)])
+                size = float(extents(points[pair[0]])[DIMENSIONS.index(dimension)])
                 if mode == "paper" or size >= STRICT_SMALLEST:
-                    return _question(scene, body, dimension, pair, size)
+                    return size_of(scene, body, dimension, pair)
         return None
 
     return ask
 
 
-def _askable(scene: Scene, body: int, count: int, mode: Mode) -> bool:
+def askable(scene: Scene, body: int, count: int, mode: Mode) -> bool:
+    """Tell whether an object with so many points has a name that fits it alone."""
     name = scene.names[body]
     if count == 0 or name in NOT_ASKED:
         return False
     return mode == "paper" or (count >= STRICT_LEAST_POINTS and is_unambiguous(name, scene.names))
 
 
-def _question(scene: Scene, body: int, dimension: str, pair: tuple[int, int], size: float) -> Question:
+def size_of(scene: Scene, body: int, dimension: str, pair: tuple[int, int]) -> Question:
+    """Ask for a dimension of an object in two frames that together show it."""
+    size = float(extents(scene.points[pair[0], scene.body == body])[DIMENSIONS.index(dimension)])
     frames = tuple(scene.frames[time] for time in pair)
     truth = Answer(size, "m", 0.0, source="truth")
     return Question(f"size_{dimension}", frames, labels=(scene.names[body],), answer=truth)

@@ -53,6 +53,12 @@ def view(scene: Scene, time: int) -> View:
     return View(index, pixels[index], depth[index])
 
 
+def pixel_of(scene: Scene, time: int, point: int, frame: int = 0) -> PixelPoint:
+    """Project one point of a scene into a frame, as a reference in frame number `frame` of a question."""
+    (x, y), _ = camera_of(scene, time).project(scene.points[time, point])
+    return PixelPoint(float(x), float(y), frame)
+
+
 @lru_cache(maxsize=2)
 def seen_by(scene: Scene) -> NDArray[np.bool_]:
     """Return (T, N): which points each frame sees inside its image."""
@@ -87,8 +93,8 @@ def frame_pairs(scene: Scene, rng: np.random.Generator, mode: Mode) -> Iterator[
 def _paper_choice(overlap: Array, rng: np.random.Generator) -> list[int]:
     low, high = PAPER_OVERLAP
     inside = np.flatnonzero((overlap >= low) & (overlap <= high))
-    edges = np.linspace(low, high, PAPER_BINS + 1)
-    bins = np.maximum(np.searchsorted(edges, overlap[inside], side="left"), 1)  # right-closed
+    edges = np.linspace(low, high, PAPER_BINS + 1).round(6)
+    bins = np.maximum(np.searchsorted(edges, overlap[inside].round(6), side="left"), 1)  # right-closed
     return [int(rng.choice(inside[bins == number])) for number in rng.permutation(np.unique(bins))]
 
 

@@ -125,22 +125,24 @@ class Wording:
         hint = self.hint if format_hint else ""
         if question.prompt:
             return _joined(question.prompt, hint)
-        return _joined(*(part.format(**self._slots(question)) for part in parts), hint)
+        slots = self._slots(question)
+        return _joined(*(part.format(**slots) for part in parts), _clip(question), hint)
 
-    def reply(self, question: Question, rng: np.random.Generator) -> str:
-        """State the truth in a sentence, between single backticks.
+    def reply(self, question: Question, rng: np.random.Generator, mode: Mode = "strict") -> str:
+        """State the truth in a sentence, between single backticks; "paper" follows the published rounding.
 
         Raises:
             ValueError: If the question carries no truth, or lacks points.
         """
         template = _pick(rng, self._reply_templates(question))
-        return template.format(answer=written(question), **self._slots(question))
+        return template.format(answer=written(question, mode), **self._slots(question))
 
     def phrases(self, question: Question, format_hint: bool = False) -> list[str]:
         """List every way of asking."""
         slots, hint = self._slots(question), self.hint if format_hint else ""
         groups = product(self.settings, self.conventions, self.questions)
-        return [_joined(*(part.format(**slots) for part in parts), hint) for parts in groups]
+        clip = _clip(question)
+        return [_joined(*(part.format(**slots) for part in parts), clip, hint) for parts in groups]
 
     def all_replies(self, question: Question) -> list[str]:
         """List every way of answering."""
@@ -169,6 +171,14 @@ def relation_words(question: Question) -> dict[str, str]:
         "depth": "larger" if farther else "smaller",
         "behind": "behind" if farther else "in front of",
     }
+
+
+def _clip(question: Question) -> str:
+    """Say which of more than two pictures the question is about."""
+    count = len(question.frames)
+    if count <= 2:
+        return ""
+    return f"Of these {count} images in order, the first and the last are the two meant."
 
 
 def _place(point: PixelPoint, question: Question) -> str:
