@@ -76,9 +76,9 @@ def _cells(scene: Scene, times: Indices, points: Indices) -> Indices:
     """Number the bin of depth and the band of the picture, so that the height in it tells no depth."""
     seen, depth = pixels(scene, times, points)
     heights = np.array([scene.frames[time].height for time in times])
-    return log_bins(depth, _FINE) * _BANDS + np.minimum(seen[:, 1] / heights * _BANDS, _BANDS - 1).astype(
-        np.int64
-    )
+    band = np.minimum(seen[:, 1] / heights * _BANDS, _BANDS - 1).astype(np.int64)
+    cells: Indices = log_bins(depth, _FINE) * _BANDS + band
+    return cells
 
 
 def _differ(first: Array, second: Array) -> Mask:
