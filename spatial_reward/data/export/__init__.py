@@ -1,0 +1,1 @@
+"""Scenes and questions in the formats of others."""

@@ -1,0 +1,181 @@
+"""Scenes from any MuJoCo simulation: an environment or an MJCF file, watched by any cameras."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from spatial_reward.data.sources.base import BadScene
+from spatial_reward.data.sources.mujoco_cameras import View, make_views, plan_shots
+from spatial_reward.data.sources.mujoco_record import Record, read_records
+from spatial_reward.data.sources.mujoco_states import Stage, States, recorded, scattered, scripted
+from spatial_reward.data.sources.rendered import Encoding, Rendered
+from spatial_reward.envs.catalogue import make
+from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.physics import physics
+from spatial_reward.envs.scene import Watch
+from spatial_reward.envs.simulator import Simulator
+from spatial_reward.types import Scene
+
+What = Literal["scripted", "random", "recorded"]
+GHOST = 0.3  # alpha under which a geom is not drawn: a question must not be about what hardly shows
+BACKGROUND = "object"  # the world's name: no question asks for its size
+
+
+class MuJoCo(Rendered):
+    """Watch a MuJoCo simulation.
+
+    Give an environment or an MJCF file. Scene i depends on (seed, i) alone. States that physics refuses are
+    left out and counted in `dropped`.
+
+    Args:
+        env: A name that `envs.catalogue.make` knows: "FetchPush-v4", "metaworld/push-v3", "module:function".
+        xml: Path of an MJCF file.
+        scenes: How many.
+        frames: Of each camera in a scene.
+        states: "scripted": the catalogue's expert, with noise and failures among its episodes; random
+            controls where there is none. "random": joints and free bodies at random, settled.
+            "recorded": those of the file `recorded`.
+        recorded: Path of a .npz with `qpos` (T, nq) or (E, T, nq), and if wanted `qvel`, `mocap_pos`,
+            `mocap_quat` and `time`. A scene is frames of one episode.
+        cameras: One or several, which then take pictures at the same times: names of cameras of the model,
+            "default" (what `env.render()` shows), "free" (MuJoCo's own), "moving" (around what the default
+            looks at; a third of its pictures are views of one instant), "wrist"; or "auto": "default" in
+            scenes of even number, "moving" in the others, which together support every question.
+        wrist: Body that the "wrist" camera rides on; None: a camera of the model that is called so.
+        size: Side of the pictures [px].
+        width: Of the pictures [px], where they are not square.
+        height: Of the pictures [px].
+        seed: Of everything random.
+        points_per_body: At most so many points are followed on each body.
+        shadows: Draw shadows, many times slower.
+        encoding: Of pictures: "jpeg" or "png".
+        quality: Of JPEG pictures.
+        options: Given to the environment.
+
+    Attributes:
+        dropped: How many states were left out since the source was made, by reason.
+
+    Raises:
+        ValueError: If the environment, the file, a camera or a number is not usable; says why.
+        FileNotFoundError: If there is no such file.
+        ImportError: If the package behind the environment is missing.
+    """
+
+    def __init__(
+        self,
+        env: str | None = None,
+        xml: str | Path | None = None,
+        *,
+        scenes: int = 20,
+        frames: int = 24,
+        states: What = "scripted",
+        recorded: str | Path | None = None,
+        cameras: str | Sequence[str] = "auto",
+        wrist: str | None = None,
+        size: int = 224,
+        width: int | None = None,
+        height: int | None = None,
+        seed: int = 0,
+        points_per_body: int = 128,
+        shadows: bool = False,
+        encoding: Encoding = "jpeg",
+        quality: int = 92,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the simulation and check everything; nothing is drawn yet."""
+        if (env is None) == (xml is None):
+            raise ValueError(f"Give either `env` or `xml`, got env={env!r} and xml={xml!r}.")
+        super().__init__("mujoco", _prefix(env or Path(str(xml)).stem), scenes, encoding, quality)
+        if frames < 2 or points_per_body < 1 or seed < 0:
+            raise ValueError(
+                "`frames` must be at least 2, `points_per_body` at least 1 and `seed` not negative, got "
+                f"{frames}, {points_per_body} and {seed}."
+            )
+        if states not in get_args(What) or (states == "recorded") != (recorded is not None):
+            raise ValueError(
+                f"`states` must be one of {get_args(What)}, with a file `recorded` for the last, got "
+                f"{states!r} and recorded={recorded!r}."
+            )
+        self.dropped: Counter[str] = Counter()
+        self._env, self._xml, self._options = env, xml, dict(options or {})
+        self._frames, self._states, self._seed = frames, states, seed
+        self._cameras = (cameras,) if isinstance(cameras, str) else tuple(cameras)
+        self._wrist, self._shadows, self._points = wrist, shadows, points_per_body
+        self._size = width or size, height or size
+        self._stage, self._views = self._open(), list[View]()
+        self._records = read_records(recorded, self._stage.model) if recorded is not None else []
+
+    def _open(self) -> Stage:
+        """Make the simulation and try its cameras.
+
+        Raises:
+            ValueError: If it cannot be used.
+        """
+        stage = _environment(self._env, self._options) if self._env else _bare(Path(str(self._xml)))
+        stage.reset(self._seed)
+        if not stage.model.ngeom:
+            raise ValueError(f"There is nothing to see in {self._env or self._xml}: the model has no geoms.")
+        for index in (0, 1):
+            for view in self._make_views(stage, index, np.random.default_rng(0)):
+                _ = view.simulator.camera
+        return stage
+
+    def _make_views(self, stage: Stage, index: int, rng: np.random.Generator) -> list[View]:
+        names = ("moving" if index % 2 else "default",) if self._cameras == ("auto",) else self._cameras
+        if not names:
+            raise ValueError("`cameras` must name at least one camera.")
+        return make_views(names, stage.source, self._size, rng, wrist=self._wrist, shadows=self._shadows)
+
+    def _render(self, index: int) -> Scene:
+        for_states, for_cameras, for_points = np.random.default_rng([self._seed, index]).spawn(3)
+        stage, watch, views = self._stage, Watch(for_points, self._points), list[View]()
+        shots = plan_shots(self._frames, self._moves(index), for_cameras)
+        taken = 0
+        for count, _ in zip(shots, self._happen(index, len(shots), for_states), strict=False):
+            if not taken:
+                _hide_ghosts(stage.model)
+                views = self._make_views(stage, index, for_cameras)
+                watch.survey(Simulator(stage.source, "default", *self._size, self._shadows))
+            for shot in range(count):
+                _shoot(watch, views, shot)
+            taken += count
+        self._views = views  # keeps the renderer for the next scene
+        if taken < 2:
+            raise BadScene("too few states", f"{taken} of {self._frames}")
+        return _named(watch.scene())
+
+    def _moves(self, index: int) -> bool:
+        return "moving" in self._cameras or (self._cameras == ("auto",) and index % 2 == 1)
+
+    def _happen(self, index: int, count: int, rng: np.random.Generator) -> States:
+        if self._states == "recorded":
+            return recorded(self._stage, count, rng, self._record(index))
+        if self._states == "random":
+            return scattered(self._stage, count, rng, self.dropped)
+        return scripted(self._stage, count, rng, self.dropped)
+
+    def _record(self, index: int) -> Record:
+        """Return the finite states of the episode that a scene shows.
+
+        Raises:
+            BadScene: If there are fewer than two.
+        """
+        record = self._records[index % len(self._records)]
+        finite = np.all(
+            [np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in record.values()], axis=0
+        )
+        if not finite.all():
+            self.dropped["recorded state not finite"] += int((~finite).sum())
+        if finite.sum() < 2:
+            raise BadScene("too few states", f"{finite.sum()} of the recorded ones are finite")
+        return {name: values[finite] for name, values in record.items()}
+
+    def __reduce__(self) -> Any:
+        """Make the simulation anew in another process."""
+        raise NotImplementedError
