@@ -88,12 +88,12 @@ def _reject_unknown_keys(config: Any, words: list[str]) -> None:
 
 def _keys(config: Any, prefix: str = "") -> list[str]:
     """List the dotted keys of a configuration, groups included."""
-    from omegaconf import DictConfig
+    from omegaconf import DictConfig, OmegaConf
 
     keys = []
     for key in config:
         keys.append(f"{prefix}{key}")
-        if isinstance(config[key], DictConfig):
+        if not OmegaConf.is_missing(config, key) and isinstance(config[key], DictConfig):
             keys += _keys(config[key], f"{prefix}{key}.")
     return keys
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from spatial_reward.data.sources.base import BadScene
-from spatial_reward.data.sources.mujoco_cameras import View, make_views, plan_shots
-from spatial_reward.data.sources.mujoco_record import Record, read_records
-from spatial_reward.data.sources.mujoco_states import Stage, States, recorded, scattered, scripted
+from spatial_reward.data.sources.mujoco_cameras import View, make_views, plan_shots, take
+from spatial_reward.data.sources.mujoco_record import finite_states, read_records
+from spatial_reward.data.sources.mujoco_stage import Stage, open_environment, open_model
+from spatial_reward.data.sources.mujoco_states import States, recorded, scattered, scripted
 from spatial_reward.data.sources.rendered import Encoding, Rendered
-from spatial_reward.envs.catalogue import make
-from spatial_reward.envs.gl import load_mujoco
-from spatial_reward.envs.physics import physics
 from spatial_reward.envs.scene import Watch
 from spatial_reward.envs.simulator import Simulator
 from spatial_reward.types import Scene
 
 What = Literal["scripted", "random", "recorded"]
-GHOST = 0.3  # alpha under which a geom is not drawn: a question must not be about what hardly shows
 BACKGROUND = "object"  # the world's name: no question asks for its size
 
 
@@ -103,21 +101,18 @@ class MuJoCo(Rendered):
                 f"{states!r} and recorded={recorded!r}."
             )
         self.dropped: Counter[str] = Counter()
-        self._env, self._xml, self._options = env, xml, dict(options or {})
-        self._frames, self._states, self._seed = frames, states, seed
+        self._env, self._xml, self._options = env, Path(xml or ""), dict(options or {})
+        self._frames, self._what, self._seed = frames, states, seed
         self._cameras = (cameras,) if isinstance(cameras, str) else tuple(cameras)
         self._wrist, self._shadows, self._points = wrist, shadows, points_per_body
         self._size = width or size, height or size
-        self._stage, self._views = self._open(), list[View]()
-        self._records = read_records(recorded, self._stage.model) if recorded is not None else []
+        self._opened: Stage | None = self._open()
+        self._views: list[View] = []  # of the last scene: they keep the renderer for the next
+        self._records = [] if recorded is None else read_records(Path(recorded), self._opened.model)
 
     def _open(self) -> Stage:
-        """Make the simulation and try its cameras.
-
-        Raises:
-            ValueError: If it cannot be used.
-        """
-        stage = _environment(self._env, self._options) if self._env else _bare(Path(str(self._xml)))
+        """Make the simulation and try its cameras."""
+        stage = open_model(self._xml) if self._env is None else open_environment(self._env, self._options)
         stage.reset(self._seed)
         if not stage.model.ngeom:
             raise ValueError(f"There is nothing to see in {self._env or self._xml}: the model has no geoms.")
@@ -126,56 +121,59 @@ class MuJoCo(Rendered):
                 _ = view.simulator.camera
         return stage
 
+    def _stage(self) -> Stage:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _names(self, index: int) -> tuple[str, ...]:
+        """Name the cameras of a scene."""
+        return (("default", "moving")[index % 2],) if self._cameras == ("auto",) else self._cameras
+
     def _make_views(self, stage: Stage, index: int, rng: np.random.Generator) -> list[View]:
-        names = ("moving" if index % 2 else "default",) if self._cameras == ("auto",) else self._cameras
-        if not names:
-            raise ValueError("`cameras` must name at least one camera.")
-        return make_views(names, stage.source, self._size, rng, wrist=self._wrist, shadows=self._shadows)
+        names, how = self._names(index), {"wrist": self._wrist, "shadows": self._shadows}
+        return make_views(names, stage.source, self._size, rng, **how)
 
     def _render(self, index: int) -> Scene:
         for_states, for_cameras, for_points = np.random.default_rng([self._seed, index]).spawn(3)
-        stage, watch, views = self._stage, Watch(for_points, self._points), list[View]()
-        shots = plan_shots(self._frames, self._moves(index), for_cameras)
-        taken = 0
-        for count, _ in zip(shots, self._happen(index, len(shots), for_states), strict=False):
-            if not taken:
-                _hide_ghosts(stage.model)
+        stage, watch, views = self._stage(), Watch(for_points, self._points), list[View]()
+        shots, taken = plan_shots(self._frames, "moving" in self._names(index), for_cameras), 0
+        for count, _ in zip(shots, self._states(index, len(shots), for_states), strict=False):
+            if not views:
+                stage.hide_ghosts()
                 views = self._make_views(stage, index, for_cameras)
-                watch.survey(Simulator(stage.source, "default", *self._size, self._shadows))
-            for shot in range(count):
-                _shoot(watch, views, shot)
+                watch.survey(Simulator(stage.source, "default", *self._size))
+            take(watch, views, count)
             taken += count
-        self._views = views  # keeps the renderer for the next scene
+        self._views = views
         if taken < 2:
             raise BadScene("too few states", f"{taken} of {self._frames}")
         return _named(watch.scene())
 
-    def _moves(self, index: int) -> bool:
-        return "moving" in self._cameras or (self._cameras == ("auto",) and index % 2 == 1)
+    def _states(self, index: int, count: int, rng: np.random.Generator) -> States:
+        if self._what == "recorded":
+            record = finite_states(self._records[index % len(self._records)])
+            return recorded(self._stage(), count, rng, record)
+        happen = scattered if self._what == "random" else scripted
+        return happen(self._stage(), count, rng, self.dropped)
 
-    def _happen(self, index: int, count: int, rng: np.random.Generator) -> States:
-        if self._states == "recorded":
-            return recorded(self._stage, count, rng, self._record(index))
-        if self._states == "random":
-            return scattered(self._stage, count, rng, self.dropped)
-        return scripted(self._stage, count, rng, self.dropped)
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the simulation behind: another process makes its own."""
+        return {**super().__getstate__(), "_opened": None, "_views": []}
 
-    def _record(self, index: int) -> Record:
-        """Return the finite states of the episode that a scene shows.
 
-        Raises:
-            BadScene: If there are fewer than two.
-        """
-        record = self._records[index % len(self._records)]
-        finite = np.all(
-            [np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in record.values()], axis=0
-        )
-        if not finite.all():
-            self.dropped["recorded state not finite"] += int((~finite).sum())
-        if finite.sum() < 2:
-            raise BadScene("too few states", f"{finite.sum()} of the recorded ones are finite")
-        return {name: values[finite] for name, values in record.items()}
+def _prefix(name: str) -> str:
+    """Make a name the start of the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
 
-    def __reduce__(self) -> Any:
-        """Make the simulation anew in another process."""
-        raise NotImplementedError
+
+def _named(scene: Scene) -> Scene:
+    """Call the world what no question asks the size of.
+
+    Raises:
+        BadScene: If there is nothing to be seen in the scene.
+    """
+    if not len(scene.body):
+        raise BadScene("nothing in view")
+    names = tuple(BACKGROUND if name == "world" else name for name in scene.names)
+    return replace(scene, names=names)

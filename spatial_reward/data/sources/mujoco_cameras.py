@@ -11,6 +11,7 @@ import numpy as np
 from spatial_reward.camera import Array, invert, look_at
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.grounding import body_pose
+from spatial_reward.envs.scene import Watch
 from spatial_reward.envs.simulator import Simulator
 
 LOWEST, HIGHEST = 8.0, 70.0  # [deg] elevation of a moving camera above what it looks at
@@ -22,7 +23,8 @@ WRISTS = ("wrist", "gripper", "hand", "grip", "egocentric")  # in the names of c
 # Spread of a moving camera: azimuth, elevation [deg], logarithm of the distance, and of what it looks at as
 # a share of the distance along x, y, z; while it travels, and between views of one instant.
 TRAVEL = np.array([25.0, 9.0, 0.15, 0.06, 0.06, 0.04])
-LEAP = np.array([60.0, 15.0, 0.35, 0.10, 0.10, 0.06])
+LEAP = np.array([75.0, 15.0, 0.40, 0.10, 0.10, 0.06])
+SMALLEST = 0.06  # share of these spreads
 
 
 @dataclass
@@ -76,8 +78,9 @@ class Moving(View):
 
     def aim(self, leap: bool) -> None:
         """Move on by a step of random size, or leap to anywhere around; never into or behind things."""
-        size = float(np.exp(self._rng.uniform(np.log(0.06), 0.0)))
-        step = self._rng.normal(size=6) * size * (LEAP if leap else TRAVEL)
+        wide = leap and self._rng.random() < 0.6
+        size = self._rng.uniform(0.5, 1.5) if wide else np.exp(self._rng.uniform(np.log(SMALLEST), 0.0))
+        step = self._rng.normal(size=6) * size * (LEAP if wide else TRAVEL)
         away = step if leap else 0.9 * self._away + step
         for shrink in 0.8 ** np.arange(TRIES):
             pose, target = self._pose(shrink * away)
@@ -121,6 +124,25 @@ class Mounted(View):
         """Follow the body."""
         assert self.path is not None
         self.path.at = body_pose(self.simulator.state()[1], self._body) @ self._body_from_camera
+
+
+def plan_shots(frames: int, moving: bool, rng: np.random.Generator) -> list[int]:
+    """Plan how many pictures a moving camera takes of each state: of one, early on, a third of all."""
+    if not moving:
+        return [1] * frames
+    burst = max(2, frames // 3)
+    shots = [1] * (frames - burst + 1)
+    shots[int(rng.integers(1 + len(shots) // 3))] = burst
+    return shots
+
+
+def take(watch: Watch, views: Sequence[View], shots: int) -> None:
+    """Take a frame of the state now with each view, and `shots` of them with those that move."""
+    for shot in range(shots):
+        for view in views:
+            if shot == 0 or view.moves:
+                view.aim(leap=shot > 0)
+                watch.look(view.simulator, view.name)
 
 
 def is_clear(model: Any, data: Any, eye: Array, target: Array) -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 
 from spatial_reward.camera import Array
 from spatial_reward.data.sources.mujoco_layouts import hold, settled, vary
+from spatial_reward.data.sources.mujoco_record import Record
+from spatial_reward.data.sources.mujoco_stage import Stage
 from spatial_reward.envs import tabletop_experts
 from spatial_reward.envs.catalogue import RECIPES
 from spatial_reward.envs.experts import expert, idle
 from spatial_reward.envs.gl import load_mujoco
-from spatial_reward.envs.physics import physics
 from spatial_reward.envs.rollout import Policy
 
 EPISODE = 100  # steps of an environment without a recipe
@@ -27,41 +28,6 @@ CHANGE = 0.25  # [s] after which a bare model's controls change
 MOST_STEPS = 4000  # of physics in a scene of a bare model
 
 States = Iterator[None]
-
-
-class Stage:
-    """A MuJoCo model to act on: an environment or a bare model.
-
-    Args:
-        source: An environment, or a pair (MjModel, MjData).
-        env_id: Name of the environment; "" for a bare model.
-    """
-
-    def __init__(self, source: Any, env_id: str = "") -> None:
-        """Keep the source; nothing moves yet."""
-        self.source, self.env_id = source, env_id
-
-    @property
-    def model(self) -> Any:
-        """The MjModel now; an environment may make another at each reset."""
-        return physics(self.source)[0]
-
-    @property
-    def data(self) -> Any:
-        """The MjData now."""
-        return physics(self.source)[1]
-
-    def reset(self, seed: int) -> Any:
-        """Go back to the start; return the observation of an environment."""
-        if self.env_id:
-            return self.source.reset(seed=seed)[0]
-        mujoco, (model, data) = load_mujoco(), self.source
-        if model.nkey:
-            mujoco.mj_resetDataKeyframe(model, data, 0)
-        else:
-            mujoco.mj_resetData(model, data)
-        mujoco.mj_forward(model, data)
-        return None
 
 
 def scripted(stage: Stage, count: int, rng: np.random.Generator, dropped: Counter[str]) -> States:
@@ -88,7 +54,7 @@ def scattered(stage: Stage, count: int, rng: np.random.Generator, dropped: Count
             yield
 
 
-def recorded(stage: Stage, count: int, rng: np.random.Generator, record: dict[str, Array]) -> States:
+def recorded(stage: Stage, count: int, rng: np.random.Generator, record: Record) -> States:
     """Yield at `count` of the recorded states, in order; `record` holds `qpos` (T, nq) and the like."""
     stage.reset(_seed(rng))
     mujoco = load_mujoco()

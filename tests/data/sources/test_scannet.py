@@ -547,10 +547,16 @@ def outcome(source: ScanNet) -> str:
 
 def test_the_configuration_has_the_arguments_of_the_source():
     file = Path(inspect.getfile(ScanNet)).parents[2] / "conf" / "source" / "scannet.yaml"
-    config = OmegaConf.load(file)
+    config = OmegaConf.create({"source": OmegaConf.load(file)}).source
     assert config.pop("name") == ScanNet.name
     arguments = inspect.signature(ScanNet).parameters
     assert list(config) == list(arguments)
     for name, argument in arguments.items():
         missing = argument.default is inspect.Parameter.empty
         assert OmegaConf.is_missing(config, name) if missing else config[name] == argument.default
+
+
+def test_the_configuration_follows_that_of_the_questions():
+    file = Path(inspect.getfile(ScanNet)).parents[2] / "conf" / "source" / "scannet.yaml"
+    config = OmegaConf.create({"source": OmegaConf.load(file), "mode": "paper", "depth": True})
+    assert (config.source.mode, config.source.depth) == ("paper", True)
