@@ -40,6 +40,37 @@ def demo(
 
 
 @app.command()
+def generate(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Make a set of questions with exact truths from a source of scenes; run again to resume."""
+    config = _config(config_name or "generate", words, config_dir, print_config)
+    from spatial_reward.data.generate import generate as generate_questions
+
+    folder = generate_questions(config)
+    typer.echo(folder / "summary.json")
+
+
+@app.command()
+def view(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Show questions of a set with their truth drawn in, or open a recording: view PATH."""
+    first, *others = words or [""]
+    named = [f"path={first}", *others] if first and "=" not in first else words
+    config = _config(config_name or "view", named, config_dir, print_config)
+    from spatial_reward.view import run_view
+
+    typer.echo(run_view(config))
+
+
+@app.command()
 def doctor() -> None:
     """Show what is installed, what renders, what is missing and the fix."""
     from rich.console import Console

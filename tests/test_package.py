@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "mujoco", "open3d", "rerun", "matplotlib")
 # Imports run downwards only. Modules on one line may import each other.
 LAYERS = [
-    {"camera", "_require"},
+    {"camera", "_require", "outputs"},
     {"types"},
     {"questions", "geometry"},
     {"chat"},
@@ -25,8 +25,8 @@ LAYERS = [
     {"data"},
     {"benchmark"},
     {"training"},
-    {"config", "outputs"},
-    {"demo", "doctor"},
+    {"config"},
+    {"demo", "doctor", "view"},
     {"server", "cli"},
 ]
 

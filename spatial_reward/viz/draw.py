@@ -62,6 +62,22 @@ def dot(
     return text(marked, label, beside, colour, size=0.7) if label else marked
 
 
+def line(picture: Picture, start: ArrayLike, end: ArrayLike, colour: Colour, *, width: int = 2) -> Picture:
+    """Draw a straight line."""
+    marked = picture.copy()
+    cv2.line(marked, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SHIFT)
+    return marked
+
+
+def panel(picture: Picture, corner: ArrayLike, size: tuple[int, int]) -> Picture:
+    """Darken a rectangle of some width and height [px], from its upper left corner."""
+    marked = picture.copy()
+    left, top = np.asarray(corner, int)
+    part = marked[top : top + size[1], left : left + size[0]]
+    part[:] = part // 4
+    return marked
+
+
 def arrow(picture: Picture, start: ArrayLike, end: ArrayLike, colour: Colour, *, width: int = 2) -> Picture:
     """Draw an arrow with a dark rim; its head measures 14 px, or the whole length where that is shorter."""
     marked = picture.copy()
