@@ -1,0 +1,193 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spatial_reward.camera import Camera, look_at, rigid, transform
+from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models import load_model
+from spatial_reward.models.spatialnet import SpatialNet
+from spatial_reward.models.spatialnet_ego import camera_fit
+from spatial_reward.models.spatialnet_motion import REGION, body_motion, region_pixels
+from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.models.spatialnet_patch import Place
+from spatial_reward.models.spatialnet_sight import Matched, network_size
+from spatial_reward.models.spatialnet_weights import UNCALIBRATED, save_weights
+from spatial_reward.questions import KINDS
+from spatial_reward.types import Frame, PixelPoint, Question
+
+POSE = look_at((0.0, -0.6, 0.5), (0.0, 0.0, 0.03))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, SpatialNetwork(NetworkConfig(width=16, depth=1, cross=1)), {}, {})
+    return path
+
+
+@pytest.fixture
+def model(weights):
+    return SpatialNet(weights, depth="predicted")
+
+
+def frame_of(seed=0, width=96, height=96, *, depth=None, camera=True):
+    rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    images = None if depth is None else np.full((height, width), depth, np.float32)
+    return Frame(rgb, camera=Camera.from_fov(50, width, height, POSE) if camera else None, depth=images)
+
+
+def question_of(kind, *frames):
+    points, labels = (PixelPoint(40.0, 50.0),), ()
+    if kind.startswith("depth_cmp"):
+        points, labels = (PixelPoint(40.0, 50.0), PixelPoint(70.0, 20.0)), ("A", "B", "closer")
+    if kind == "vc_mcq":
+        points = (PixelPoint(40.0, 50.0), *(PixelPoint(20.0 * i, 30.0, 1) for i in range(1, 5)))
+        labels = ("", "A", "B", "C", "D")
+    return Question(kind, frames[:1] if kind.startswith("depth") else frames, points, labels)
+
+
+def same(first, second):
+    return np.array_equal(np.asarray(first.value), np.asarray(second.value)) and first.valid == second.valid
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_answered_with_its_unit_and_a_standard_deviation(kind, model):
+    [answer] = model.answer([question_of(kind, frame_of(0), frame_of(1))])
+    assert answer.source == "spatialnet" and answer.value is not None, answer.text
+    assert answer.unit == KINDS[kind].unit and np.all(np.asarray(answer.std) >= 0)
+
+
+def test_a_batch_gives_what_single_questions_give(model, weights):
+    frames = [frame_of(seed) for seed in range(3)] + [frame_of(7, 160, 96)]
+    kinds = ("obj_vec_coord", "vc_coord", "depth_est_coord")
+    questions = [question_of(kind, frames[0], other) for kind in kinds for other in frames[1:]]
+    together = model.answer(questions)
+    for question, answer in zip(questions, together, strict=True):
+        [alone] = SpatialNet(weights, depth="predicted").answer([question])
+        np.testing.assert_allclose(answer.value, alone.value, rtol=1e-3, atol=1e-3)
+
+
+def test_a_frame_is_encoded_once(model, monkeypatch):
+    encoded = []
+    encode = model.eyes.network.encode
+    monkeypatch.setattr(model.eyes.network, "encode", lambda x: encoded.append(len(x)) or encode(x))
+    reference, now, later = (frame_of(seed) for seed in range(3))
+    first = model.answer([question_of("obj_vec_coord", reference, now)])
+    again = model.answer([question_of("obj_vec_coord", reference, now)])
+    model.answer([question_of("obj_vec_coord", reference, later)])
+    assert encoded == [2, 1] and same(first[0], again[0])
+
+
+def test_measured_depth_is_used_where_it_is_given_and_wanted(weights):
+    plain, deep = frame_of(0), frame_of(0, depth=0.7)
+    question = question_of("depth_est_coord", deep)
+    auto, forced = (SpatialNet(weights, depth=how).answer([question])[0] for how in ("auto", "predicted"))
+    assert auto.value == pytest.approx(0.7) and auto.std < 0.01
+    assert forced.value != pytest.approx(0.7, abs=1e-4) and forced.std > auto.std
+    [refused] = SpatialNet(weights, depth="measured").answer([question_of("depth_est_coord", plain)])
+    assert not refused.valid and "has no depth" in refused.text
+
+
+def test_what_cannot_be_answered_says_why(model):
+    [no_camera] = model.answer([question_of("depth_est_coord", frame_of(0, camera=False))])
+    assert not no_camera.valid and "has no camera" in no_camera.text
+    [one_frame] = model.answer([question_of("obj_vec_coord", frame_of(0))])
+    assert not one_frame.valid and "compares two frames" in one_frame.text
+    [unknown] = model.answer([replace(question_of("depth_est_coord", frame_of(0)), kind="colour")])
+    assert not unknown.valid and "colour" in unknown.text
+    size = Question("size_width", (frame_of(0), frame_of(1)), labels=("cup",))
+    [nameless] = model.answer([size])
+    assert not nameless.valid and "needs a point" in nameless.text
+
+
+def test_wrong_options_are_refused(weights):
+    with pytest.raises(ValueError, match="`depth` must be one of"):
+        SpatialNet(weights, depth="guessed")
+    with pytest.raises(ValueError, match="`size` must be a multiple of 32 from 96 to 256, got 100"):
+        SpatialNet(weights, size=100)
+    with pytest.raises(TypeError):
+        load_model("spatialnet", wights="x")
+
+
+def test_pictures_of_any_size_get_one_that_the_network_takes():
+    assert network_size(128, 128, 128) == (128, 128)
+    assert network_size(640, 480, 128) == (128, 96)
+    assert network_size(320, 40, 256) == (256, 96)
+    assert network_size(48, 64, 128) == (96, 128)
+
+
+def test_a_region_starts_at_its_pixel_and_has_one_length(model):
+    seen, at = model.eyes.seen(frame_of(0)), (40.0, 50.0)
+    same_body = np.zeros(seen.features.log_depth.shape[1:])
+    same_body[11:14, 9:12] = 0.9
+    pixels, weight = region_pixels(seen, same_body, at)
+    assert pixels.shape == (REGION + 1, 2) and tuple(pixels[0]) == at
+    assert (weight > 0).sum() == 10 and (np.abs(pixels[weight > 0] - at) < 16).all()
+
+
+def exact(model, motion, count=25):
+    """Return what a perfect network would say of points that all move by `motion` in camera axes."""
+    seen = model.eyes.seen(frame_of(0))
+    pixels = 48 + 60 * (np.random.default_rng(0).random((count, 2)) - 0.5)
+    depth, _ = seen.depth_at(pixels)
+    points = seen.camera.rays(pixels) * depth[:, None]
+    moved = transform(motion, points)
+    sure = np.full(count, 0.01)
+    matched = Matched(seen.camera.pixels(moved), sure, np.ones(count), np.log(moved[:, 2] / depth), sure)
+    return seen, pixels, matched, points, moved
+
+
+def test_a_perfect_match_gives_the_exact_motion_of_a_body(model):
+    seen, pixels, matched, points, moved = exact(model, rigid(np.eye(3), [0.05, -0.02, 0.03]))
+    alone = np.eye(len(pixels))[0]
+    place = Place(matched.pixel[0], 0.0, "network")
+    found = body_motion(seen, seen, pixels, alone, matched, place, None, UNCALIBRATED)
+    np.testing.assert_allclose(found.displacement, moved[0] - points[0], atol=2e-3)
+    np.testing.assert_allclose(transform(found.motion, points[0]), moved[0], atol=2e-3)
+    assert np.linalg.eigvalsh(found.covariance).min() > 0
+
+
+def test_what_stays_has_not_moved_and_its_error_is_that_of_its_place(model):
+    seen, pixels, matched, *_ = exact(model, np.eye(4))
+    place = Place(pixels[0], 0.0, "still")
+    found = body_motion(seen, seen, pixels, np.ones(len(pixels)), matched, place, None, UNCALIBRATED)
+    assert (found.displacement == 0).all() and (found.motion == np.eye(4)).all()
+    vague = body_motion(
+        seen, seen, pixels, np.ones(len(pixels)), matched, replace(place, unlike=20.0), None, UNCALIBRATED
+    )
+    assert np.trace(found.covariance) < np.trace(vague.covariance)
+
+
+def test_a_known_anchor_sets_the_scale(model):
+    seen, pixels, matched, points, moved = exact(model, rigid(np.eye(3), [0.05, 0.0, 0.0]))
+    place, scales = Place(matched.pixel[0], 0.0, "network"), {**UNCALIBRATED, "depth": 10.0}
+    far = 3 * points[0]
+    found = body_motion(seen, seen, pixels, np.eye(len(pixels))[0], matched, place, far, scales)
+    np.testing.assert_allclose(found.displacement, 3 * (moved[0] - points[0]), rtol=0.1, atol=2e-3)
+
+
+def test_perfect_matches_give_the_exact_motion_of_the_camera(model):
+    motion = rigid(rotation_matrix([0.02, -0.1, 0.0]), [0.04, 0.0, -0.05])
+    seen, pixels, matched, *_ = exact(model, motion, count=80)
+    pairs = np.stack([pixels, matched.pixel], 1)
+    pairs[:10, 1] += 30  # some matches are wrong
+    fit = camera_fit(seen, seen, pairs, 1.0)
+    assert fit.valid and not fit.inliers[:10].any()
+    np.testing.assert_allclose(fit.b_from_a, motion, atol=3e-3)
+    assert not camera_fit(seen, seen, pairs[:5], 1.0).valid
+
+
+def test_calibration_stretches_the_stated_errors(weights, tmp_path):
+    from spatial_reward.models.spatialnet_weights import load_weights
+
+    network, _ = load_weights(weights)
+    save_weights(tmp_path / "wide.safetensors", network, {"depth": 3.0}, {})
+    question = question_of("depth_est_coord", frame_of(0))
+    [plain], [wide] = (
+        SpatialNet(path, depth="predicted").answer([question])
+        for path in (weights, tmp_path / "wide.safetensors")
+    )
+    assert wide.value == plain.value and wide.std == pytest.approx(3 * plain.std)
