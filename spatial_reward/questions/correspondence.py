@@ -8,15 +8,14 @@ from spatial_reward.camera import Array
 from spatial_reward.questions.base import Kind, Mode
 from spatial_reward.questions.readers import letter_reader, pixel_reader
 from spatial_reward.questions.scoring import score_pixel, score_word
-from spatial_reward.questions.views import common_points, frame_pairs, pixel_of
+from spatial_reward.questions.views import camera_of, common_points, frame_pairs, pixel_of, seen_by
 from spatial_reward.questions.wording_correspondence import CORRESPONDENCE_WORDING
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Scene
 
 LETTERS = ("A", "B", "C", "D")
 PAPER_BORDER = 10  # [px] right and bottom border without distractors
 STRICT_SEPARATION = 0.10  # share of the image's width between any two of the four candidates
-STRICT_DECOY = 0.75  # share of questions with a distractor where the point was before
-STRICT_TRIES = 200  # draws for the three distractors
+STRICT_TRIES = 60  # points tried as distractors
 
 Match = tuple[Frame, Frame, PixelPoint, PixelPoint]
 
@@ -40,7 +39,7 @@ def choice(
     wrong = (
         _paper_distractors(pixel, second, rng)
         if mode == "paper"
-        else _apart(pixel, np.array(here[:2]), second, rng)
+        else _like_the_truth(scene, pair[1], pixel, np.array(here[:2]), rng)
     )
     if wrong is None:
         return None
@@ -86,21 +85,36 @@ def _paper_distractors(truth: Array, frame: Frame, rng: np.random.Generator) -> 
     return wrong
 
 
-def _apart(truth: Array, start: Array, frame: Frame, rng: np.random.Generator) -> Array | None:
-    """Draw three pixels that keep clear of the truth and of each other; None where there is no room.
+def _like_the_truth(
+    scene: Scene, second: int, truth: Array, start: Array, rng: np.random.Generator
+) -> Array | None:
+    """Draw three pixels of other points that the second frame sees; None where there is no room.
 
-    Mostly one of them is near where the point was in the first frame, so that staying there is no answer.
+    They keep clear of the truth and of each other, and any number of them is as likely to lie nearer to
+    where the point was in the first frame: neither the place nor staying there tells the answer.
     """
-    chosen, size = [truth], np.array([frame.width, frame.height])
-    drawn_pixels = rng.uniform(0, size, (STRICT_TRIES, 2))
-    if rng.random() < STRICT_DECOY:
-        drawn_pixels[0] = np.clip(start + rng.normal(0, 0.02 * frame.width, 2), 0, size - 1e-6)
-    for drawn in drawn_pixels:
-        if min(np.linalg.norm(drawn - other) for other in chosen) >= STRICT_SEPARATION * frame.width:
-            chosen.append(drawn)
+    camera = camera_of(scene, second)
+    others = rng.permutation(np.flatnonzero(seen_by(scene)[second]))[:STRICT_TRIES]
+    pixels = camera.project(scene.points[second, others])[0]
+    reach = np.linalg.norm(truth - start)
+    nearer = np.linalg.norm(pixels - start, axis=-1) < reach
+    for count in map(int, rng.permutation(4)):
+        chosen = _apart([truth], pixels[nearer], count, camera.width)
+        chosen = _apart(chosen, pixels[~nearer], 4 - len(chosen), camera.width)
         if len(chosen) == 4:
-            return np.array(chosen[1:])
+            return rng.permutation(np.array(chosen[1:]))
     return None
+
+
+def _apart(chosen: list[Array], pixels: Array, count: int, width: int) -> list[Array]:
+    """Add the first `count` of the pixels that keep clear of the chosen ones and of each other."""
+    wanted = len(chosen) + count
+    for pixel in pixels:
+        if len(chosen) == wanted:
+            break
+        if min(np.linalg.norm(pixel - other) for other in chosen) >= STRICT_SEPARATION * width:
+            chosen = [*chosen, pixel]
+    return chosen
 
 
 _COORD, _MCQ = CORRESPONDENCE_WORDING["vc_coord"], CORRESPONDENCE_WORDING["vc_mcq"]

@@ -17,7 +17,7 @@ from spatial_reward.questions.wording_object import SIZE_WORDING
 from spatial_reward.types import Answer, Question, Scene
 
 DIMENSIONS = ("height", "length", "width")
-NOT_ASKED = ("wall", "object", "floor", "ceiling", "window")
+NOT_ASKED = ("world", "wall", "object", "floor", "ceiling", "window")
 LEAST_SEEN = 0.05  # share of an object's points that a frame must see
 COVERED = 0.10  # tolerance of the covered extent, as a share of the size
 MOST_FRAMES = 25  # considered per object

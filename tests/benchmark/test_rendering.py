@@ -16,7 +16,8 @@ for row in rendering_table(sizes=(32,), seconds=0.05, scenes=("SpatialReward/Pus
 def test_a_row_for_each_picture_with_the_ratio_of_its_speeds():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=100)
     rows = [line.split(";") for line in done.stdout.splitlines()]
-    assert [row[2] for row in rows] == ["RGB", "depth", "segmentation", "RGB + depth"], done.stderr
+    together = ["RGB + depth", "RGB + depth + segmentation", "written"]
+    assert [row[2] for row in rows] == ["RGB", "depth", "segmentation", *together], done.stderr
     for _, size, _, baseline, ours, ratio, cpu in rows:
         assert size == "32" and float(cpu) > 0
         assert float(ratio) == float(ours) / float(baseline)

@@ -54,7 +54,7 @@ def supported(scene: Scene, name: str, rules: Rules) -> str:
     if family == "depth":
         return why_no_depth(scene, kind, rules)
     if family == "correspondence":
-        return why_no_correspondence(scene, rules)
+        return why_no_correspondence(scene, kind, rules)
     if family == "camera_motion":
         return why_no_camera_motion(scene, kind, rules)
     if family == "object_size":

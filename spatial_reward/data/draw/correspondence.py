@@ -13,8 +13,12 @@ from spatial_reward.questions.correspondence import choice, coordinates
 from spatial_reward.questions.views import STRICT_OVERLAP, common_points
 from spatial_reward.types import Question, Scene
 
-NEAR = 0.05  # share of the width: the published tolerance, within which the first pixel is the answer
-_TRIES = 6  # candidates per question wanted
+NEAR = {
+    "vc_coord": 0.05,  # share of the width: published tolerance: the first pixel is the answer
+    "vc_mcq": 0.12,  # within which no other dot finds room nearer to it
+}
+_TRIES = 6  # candidates per question wanted,
+_LEAST_TRIES = 2000  # and in all: in some scenes hardly a point changes its pixel
 
 
 def draw_correspondence(
@@ -23,7 +27,7 @@ def draw_correspondence(
     """Draw up to `count` questions of a kind; few of them are answered by the pixel that is asked about."""
     candidates = _candidates(scene, _pairs(scene, count, rng, rules), count, rng)
     if rules.mode == "strict":
-        candidates = [candidates[index] for index in _apart(scene, candidates, count, rng, rules)]
+        candidates = [candidates[index] for index in _apart(scene, kind, candidates, count, rng, rules)]
 
     def ask(one: Candidate) -> Question | None:
         pair = (one.first, one.second)
@@ -35,14 +39,14 @@ def draw_correspondence(
     return [Drawn(question, (one.first, one.second), twin) for question, one, twin in asked]
 
 
-def why_no_correspondence(scene: Scene, rules: Rules) -> str:
+def why_no_correspondence(scene: Scene, kind: str, rules: Rules) -> str:
     """Say what a scene lacks."""
     rng = np.random.default_rng(0)
     pairs = _pairs(scene, 64, rng, rules)
     if not len(pairs):
         return "no pair of frames with enough overlap"
     candidates = _candidates(scene, pairs, 512, rng)
-    if rules.mode == "strict" and not len(_apart(scene, candidates, 1, rng, rules)):
+    if rules.mode == "strict" and not len(_apart(scene, kind, candidates, 1, rng, rules)):
         return "no point that both frames see changes its pixel"
     return ""
 
@@ -58,7 +62,7 @@ def _candidates(scene: Scene, pairs: Pairs, count: int, rng: np.random.Generator
     """Draw points that both frames see, the pairs in turn, no point of a pair twice."""
     if not len(pairs):
         return []
-    turn = np.resize(rng.permutation(len(pairs)), _TRIES * count)
+    turn = np.resize(rng.permutation(len(pairs)), max(_TRIES * count, _LEAST_TRIES))
     drawn = []
     for index, wanted in zip(*np.unique(turn, return_counts=True), strict=True):
         pair = int(pairs.first[index]), int(pairs.second[index])
@@ -69,7 +73,7 @@ def _candidates(scene: Scene, pairs: Pairs, count: int, rng: np.random.Generator
 
 
 def _apart(
-    scene: Scene, candidates: list[Candidate], count: int, rng: np.random.Generator, rules: Rules
+    scene: Scene, kind: str, candidates: list[Candidate], count: int, rng: np.random.Generator, rules: Rules
 ) -> Indices:
     """Choose candidates, evenly over the first frames, of which few stay near their pixel."""
     if not candidates:
@@ -77,7 +81,7 @@ def _apart(
     first, second, point = np.array(candidates, np.int64).T
     shift = pixels(scene, second, point)[0] - pixels(scene, first, point)[0]
     widths = np.array([scene.frames[time].width for time in second])
-    near = np.linalg.norm(shift, axis=-1) <= NEAR * widths
+    near = np.linalg.norm(shift, axis=-1) <= NEAR[kind] * widths
     far, close = np.flatnonzero(~near), np.flatnonzero(near)
     share = rules.near_share / max(1 - rules.near_share, 1e-9)
     stays = min(len(close), round(rules.near_share * count), round(share * len(far)))
