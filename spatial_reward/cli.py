@@ -55,6 +55,21 @@ def generate(
 
 
 @app.command()
+def train(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Train a model (model=spatialnet, or model=vlm to fine-tune one); run again to resume."""
+    from spatial_reward.training.command import chosen, run
+
+    model, others = chosen(words or [])
+    config = _config(config_name or f"train_{model}", others, config_dir, print_config)
+    typer.echo(run(config.get("model", model), config) / "summary.json")
+
+
+@app.command()
 def view(
     words: Words = None,
     print_config: PrintConfig = False,

@@ -12,21 +12,26 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from spatial_reward.envs.catalogue import make
 from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.scene_states import draw_states
+from spatial_reward.envs.scenes import random_scene
 from spatial_reward.envs.simulator import Simulator, physics
 
-SCENES = ("FetchPush-v4", "SpatialReward/Push-v0")
+SCENES = ("FetchPush-v4", "SpatialReward/Push-v0", "random scene")
 SIZES = (128, 224, 480)  # [px]
 ROUNDS = 5
 COMMAND = "python -m spatial_reward.benchmark.rendering"
 
-Draw = Callable[[], object]
+Draw = Callable[[], Any]
 
 
 class Row(NamedTuple):
@@ -44,34 +49,64 @@ class Row(NamedTuple):
 def rendering_table(
     sizes: Sequence[int] = SIZES, seconds: float = 1.0, scenes: Sequence[str] = SCENES
 ) -> list[Row]:
-    """Measure RGB, depth, segmentation and RGB with depth, drawn by MuJoCo's renderer and by `Simulator`.
+    """Measure RGB, depth, segmentation and these together, drawn by MuJoCo's renderer and by `Simulator`.
+
+    "written" is all three drawn, with the RGB picture written to a JPEG file.
 
     Args:
         sizes: Of square pictures [px].
         seconds: For each measurement [s].
-        scenes: Names of environments.
+        scenes: Names of environments, or "random scene" (`envs.scenes.random_scene`).
     """
     load_mujoco()  # chooses OpenGL before an environment imports MuJoCo
     return [row for scene in scenes for size in sizes for row in _rows(scene, size, seconds)]
 
 
 def _rows(scene: str, size: int, seconds: float) -> Iterator[Row]:
-    env = make(scene)
-    env.reset(seed=0)
-    model, data = physics(env)
-    with Simulator(env, "free", size, size) as simulator, _mujoco_renderer(model, size) as renderer:
+    source = _random_scene() if scene == "random scene" else make(scene)
+    if not isinstance(source, tuple):
+        source.reset(seed=0)
+    model, data = physics(source)
+    with (
+        Simulator(source, "free", size, size) as simulator,
+        _mujoco_renderer(model, size) as renderer,
+        TemporaryDirectory() as folder,
+    ):
         theirs, ours = _drawn_by_mujoco(renderer, data), _drawn_by_simulator(simulator)
+        for all_of, path in ((theirs, "theirs.jpg"), (ours, "ours.jpg")):
+            all_of["written"] = partial(_write, Path(folder, path), all_of["RGB + depth + segmentation"])
         for picture in ours:
             yield Row(scene, size, picture, *_compare(theirs[picture], ours[picture], seconds))
-    env.close()
+    if not isinstance(source, tuple):
+        source.close()
+
+
+def _random_scene() -> tuple[Any, Any]:
+    scene, mujoco = random_scene(np.random.default_rng(0)), load_mujoco()
+    model = mujoco.MjModel.from_xml_string(scene.xml, scene.assets)
+    data = mujoco.MjData(model)
+    _, (state,) = draw_states(scene, 1, np.random.default_rng(0))
+    data.qpos[:], data.mocap_pos[:], data.mocap_quat[:] = state.angles, state.positions, state.turns
+    mujoco.mj_forward(model, data)
+    return model, data
+
+
+def _write(path: Path, draw: Draw) -> None:
+    """Draw all there is, and write the picture as a file."""
+    path.write_bytes(bytes(cv2.imencode(".jpg", cv2.cvtColor(draw()[0], cv2.COLOR_RGB2BGR))[1]))
 
 
 def _drawn_by_simulator(simulator: Simulator) -> dict[str, Draw]:
+    def captured() -> tuple[Any, ...]:
+        frame, bodies = simulator.capture()
+        return frame.rgb, frame.depth, bodies
+
     return {
         "RGB": simulator.frame,
         "depth": simulator.depth,
         "segmentation": simulator.segmentation,
         "RGB + depth": lambda: simulator.frame(depth=True),
+        "RGB + depth + segmentation": captured,
     }
 
 
@@ -97,6 +132,7 @@ def _drawn_by_mujoco(renderer: Any, data: Any) -> dict[str, Draw]:
         "depth": depth,
         "segmentation": segmentation,
         "RGB + depth": lambda: (rgb(), depth()),
+        "RGB + depth + segmentation": lambda: (rgb(), depth(), segmentation()),
     }
 
 
@@ -147,7 +183,8 @@ def page(rows: Sequence[Row], seconds: float) -> str:
         "The baseline is `mujoco.Renderer` as it comes, with the shadows and the multisampling that the\n"
         "model asks for; ours is `Simulator`, which draws neither unless asked. Depth of both is metric.\n"
         f"Both draw the free camera's view of one state in turns, {ROUNDS} rounds in {seconds:g} s for each\n"
-        "measurement; medians. CPU time is that of the whole process, OpenGL's threads included.\n\n"
+        "measurement; medians. CPU time is that of the whole process, OpenGL's threads included.\n"
+        '"written" is RGB, depth and segmentation, with the RGB picture written to a JPEG file.\n\n'
         f"{markdown(rows)}\n"
     )
 

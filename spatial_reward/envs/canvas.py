@@ -1,4 +1,4 @@
-"""Draw MuJoCo scenes offscreen: one OpenGL context per model, size and thread."""
+"""Draw MuJoCo scenes offscreen: one OpenGL context per thread, one buffer per model and size."""
 
 from __future__ import annotations
 
@@ -6,22 +6,44 @@ import atexit
 import os
 import threading
 from typing import Any, NamedTuple
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_reward.camera import Camera
+from spatial_reward.envs.culling import before_sky, geoms_of, picked, without
 from spatial_reward.envs.gl import current, load_mujoco, new_context
 
-MAX_GEOMS = 10_000  # of a scene, as in MuJoCo's own renderer
+SIDE = 64  # [px] of a context's own surface, which nothing is drawn on
 
 
 class Labels(NamedTuple):
-    """What pixels show: planar depth [m] (NaN: nothing), object id and `mjtObj` type (-1: nothing)."""
+    """What pixels show.
+
+    Attributes:
+        depth: (H, W) planar depth [m]; NaN: nothing.
+        numbers: (H, W) rows of `objects`.
+        objects: (n, 2) object id and `mjtObj` type; -1: nothing, as in row 0.
+    """
 
     depth: NDArray[np.float32]
-    ids: NDArray[np.int32]
-    types: NDArray[np.int32]
+    numbers: NDArray[Any]
+    objects: NDArray[np.int32]
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """Object id (H, W) of each pixel; -1: nothing."""
+        return self.pick(self.objects[:, 0])
+
+    @property
+    def types(self) -> NDArray[np.int32]:
+        """The `mjtObj` type (H, W) of each pixel; -1: nothing."""
+        return self.pick(self.objects[:, 1])
+
+    def pick(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return (H, W): for each pixel, that of the values (n,) that its object has."""
+        return picked(values, self.numbers)
 
 
 class Canvas:
@@ -43,11 +65,12 @@ class Canvas:
         _refuse_after_fork()
         self._mujoco = load_mujoco()
         self.model, self.width, self.height = model, width, height
-        self._rect = self._mujoco.MjrRect(0, 0, width, height)
+        self._rect, self._shadows = self._mujoco.MjrRect(0, 0, width, height), shadows
         with current():
-            self._context = new_context(width, height)
-            self._context.make_current()
+            self._context: _Context | None = _thread_context()
+            self._context.gl.make_current()
             self._buffers = _buffers(self._mujoco, model, width, height, shadows)
+        self._context.users += 1
         _remember(self)
 
     def draw(self, scene: Any) -> NDArray[np.uint8]:
@@ -67,18 +90,36 @@ class Canvas:
             self._render(scene, colours, depth)
         finally:
             scene.flags[:] = flags
-        numbers = colours[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)
-        table = _objects(scene)
-        return Labels(_metric(depth[::-1], numbers > 0, scene), table[numbers, 0], table[numbers, 1])
+        numbers = _numbers(colours[::-1], scene.ngeom)
+        return Labels(_metric(depth[::-1], numbers > 0, scene), numbers, _objects(scene))
+
+    def draw_and_label(self, scene: Any, camera: Camera) -> tuple[NDArray[np.uint8], Labels]:
+        """Return both of an MjvScene, faster than one by one: what no pixel shows is not drawn.
+
+        Args:
+            scene: To draw.
+            camera: That of the scene.
+        """
+        known = geoms_of(scene, camera)
+        with without(scene, known.geoms, known.outside(self.width, self.height)):
+            labels = self.label(scene)
+        if self._shadows:  # things outside the picture throw some into it
+            return self.draw(scene), labels
+        far = float(scene.camera[0].frustum_far)
+        sky = not (known.hides_sky(labels.numbers) and before_sky(camera, labels.depth, far))
+        with without(scene, known.geoms, known.unseen(labels.numbers), sky):
+            return self.draw(scene), labels
 
     def close(self) -> None:
-        """Free the context; a second call does nothing. `draw` and `label` fail afterwards."""
+        """Free the buffers; a second call does nothing. `draw` and `label` fail afterwards."""
         context, self._context = getattr(self, "_context", None), None
         if context is None:
             return
-        with current(context):
+        with current(context.gl):
             self._buffers.free()
-            context.free()
+            context.users -= 1
+            if context.users == 0:
+                context.gl.free()
 
     def abandon(self) -> None:
         """Let go of the context without freeing it, where OpenGL must not be touched any more."""
@@ -90,7 +131,8 @@ class Canvas:
         _refuse_after_fork()
         if self._context is None:
             raise RuntimeError("This canvas is closed.")
-        with current(self._context):
+        with current(self._context.gl):
+            self._mujoco.mjr_setBuffer(int(self._mujoco.mjtFramebuffer.mjFB_OFFSCREEN), self._buffers)
             self._mujoco.mjr_render(self._rect, scene, self._buffers)
             self._mujoco.mjr_readPixels(rgb, depth, self._rect, self._buffers)
 
@@ -99,7 +141,14 @@ class Canvas:
         self.close()
 
 
-_threads = threading.local()  # holds `canvases` of each thread
+class _Context:
+    """An OpenGL context that the canvases of a thread share: a new one compiles its shaders for 0.1 s."""
+
+    def __init__(self) -> None:
+        self.gl, self.users = new_context(SIDE, SIDE), 0
+
+
+_threads = threading.local()  # holds `canvases` of each thread, and its `context` while there are any
 _settings = threading.Lock()  # held while a model's visual settings are changed for a moment
 _made: WeakSet[Canvas] = WeakSet()  # in all threads
 _drawn = False  # whether any was ever made: OpenGL keeps its own threads after the last is freed
@@ -121,6 +170,15 @@ def shared_canvas(model: Any, width: int, height: int, shadows: bool = False) ->
     return canvas
 
 
+def _thread_context() -> _Context:
+    """Return this thread's context; a new one if it has none, or none that is in use."""
+    found: _Context | None = getattr(_threads, "context", lambda: None)()
+    if found is None or found.users == 0:
+        found = _Context()
+        _threads.context = ref(found)
+    return found
+
+
 def _canvases() -> WeakValueDictionary[tuple[int, int, int, bool], Canvas]:
     if not hasattr(_threads, "canvases"):
         _threads.canvases = WeakValueDictionary()
@@ -130,8 +188,8 @@ def _canvases() -> WeakValueDictionary[tuple[int, int, int, bool], Canvas]:
 
 def _remember(canvas: Canvas) -> None:
     global _drawn
-    if not _drawn:
-        atexit.register(_close_all)  # before OpenGL's own, which was registered with the first context
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)  # to run before those that end OpenGL: ours, and dm_control's if imported later
     _drawn = True
     _made.add(canvas)
 
@@ -188,6 +246,14 @@ def _buffers(mujoco: Any, model: Any, width: int, height: int, shadows: bool) ->
 
 def _section(model: Any, name: str) -> Any:
     return model.vis.global_ if name.startswith("off") and name != "offsamples" else model.vis.quality
+
+
+def _numbers(colours: NDArray[np.uint8], most: int) -> NDArray[Any]:
+    """Read the numbers (H, W) that colours (H, W, 3) stand for: the last byte first."""
+    if most < 1 << 8:
+        return np.ascontiguousarray(colours[..., 0])
+    low = colours[..., 0] | colours[..., 1].astype(np.int32) << 8
+    return low | colours[..., 2].astype(np.int32) << 16
 
 
 def _objects(scene: Any) -> NDArray[np.int32]:

@@ -102,11 +102,14 @@ def carriers(model: Any) -> NDArray[np.int64]:
 
 def shown_bodies(model: Any, labels: Labels) -> NDArray[np.int32]:
     """Return the body (H, W) each pixel shows: as a geom or, of a body that can move, a site; else -1."""
-    bodies = np.append(model.geom_bodyid, -1)[_shown(labels, "geom")]
-    riding = np.where(carriers(model)[model.site_bodyid] > 0, model.site_bodyid, -1)
-    as_site = np.append(riding, -1)[_shown(labels, "site")]
-    shown: NDArray[np.int32] = np.where(bodies >= 0, bodies, as_site).astype(np.int32)
-    return shown
+    ids, types = labels.objects.T
+    body = np.full(len(ids), -1, np.int32)
+    as_geom, as_site = (types == _object_type(kind) for kind in ("geom", "site"))
+    body[as_geom] = model.geom_bodyid[ids[as_geom]]
+    if as_site.any():
+        riding = np.where(carriers(model)[model.site_bodyid] > 0, model.site_bodyid, -1)
+        body[as_site] = riding[ids[as_site]]
+    return labels.pick(body)
 
 
 def shows(model: Any, labels: Labels, column: int, row: int, target: Target) -> bool:

@@ -18,7 +18,7 @@ from spatial_reward.envs.camera_path import (
     place_camera,
     scene_camera,
 )
-from spatial_reward.envs.canvas import MAX_GEOMS, Canvas, Labels, shared_canvas
+from spatial_reward.envs.canvas import Canvas, Labels, shared_canvas
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.grounding import (
     Grounding,
@@ -37,6 +37,9 @@ from spatial_reward.envs.visibility import seen
 from spatial_reward.types import Frame, Reference
 
 __all__ = ["Grounding", "Simulator", "physics"]
+
+SEGMENTS = 64  # that a slack tendon is drawn in, at most
+SPARE = 500  # geoms that a scene has room for beyond those of its model
 
 
 class Simulator:
@@ -79,6 +82,7 @@ class Simulator:
         self._view: Any = None
         self._scene: Any = None
         self._distance = 0.0  # [m] to what the view looks at
+        self._drawn: tuple[Any, Any] = (None, None)
         _view(source, physics(source)[0], self.view_name)
 
     @property
@@ -96,20 +100,22 @@ class Simulator:
     def frame(self, depth: bool = False) -> Frame:
         """Draw the state now, with its camera, and its depth if asked for."""
         data, camera = self._update()
-        canvas = self._canvas()
-        rgb = canvas.draw(self._scene)
-        measured = canvas.label(self._scene).depth if depth else None
-        return Frame(rgb, float(data.time), self.name, camera, measured)
+        if depth:
+            rgb, labels = self._canvas().draw_and_label(self._scene, camera)
+            return Frame(rgb, float(data.time), self.name, camera, labels.depth)
+        return Frame(self._canvas().draw(self._scene), float(data.time), self.name, camera)
 
     def capture(self) -> tuple[Frame, NDArray[np.int32]]:
         """Draw the state now: the frame with depth, and the body (H, W) of each pixel."""
         data, camera = self._update()
-        canvas = self._canvas()
-        labels = canvas.label(self._scene)
-        rgb = canvas.draw(self._scene)
-        return Frame(rgb, float(data.time), self.name, camera, labels.depth), shown_bodies(
-            self._model, labels
-        )
+        rgb, labels = self._canvas().draw_and_label(self._scene, camera)
+        frame = Frame(rgb, float(data.time), self.name, camera, labels.depth)
+        return frame, shown_bodies(self._model, labels)
+
+    @property
+    def drawn(self) -> tuple[Any, Any]:
+        """The MjModel and MjData that the last picture shows, until the next one."""
+        return self._drawn
 
     def depth(self) -> NDArray[np.float32]:
         """Return the planar depth (H, W) [m] now; NaN where there is nothing."""
@@ -195,7 +201,7 @@ class Simulator:
         if model is not self._model:
             mujoco = load_mujoco()
             self.close()
-            self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
+            self._scene = mujoco.MjvScene(model, maxgeom=_most_geoms(model))
             self._options = mujoco.MjvOption()
             self._view = _view(self.source, model, self.view_name)
             mujoco.mjv_updateCamera(model, data, self._view, self._scene)
@@ -221,10 +227,14 @@ class Simulator:
     def _update(self) -> tuple[Any, Camera]:
         """Bring the scene up to date; return the state and the camera."""
         mujoco = load_mujoco()
-        model, data = self.state()
+        model, data = self._drawn = self.state()
         everything = int(mujoco.mjtCatBit.mjCAT_ALL)
+        mujoco.mjv_updateCamera(model, data, self._view, self._scene)
+        camera = self._placed(data)  # first: headlight and endless planes follow the scene's last camera
         mujoco.mjv_updateScene(model, data, self._options, None, self._view, everything, self._scene)
-        return data, self._placed(data)
+        if self.path is not None:
+            place_camera(self._scene, camera.world_from_camera)
+        return data, camera
 
     def _placed(self, data: Any) -> Camera:
         """Return the camera of the scene, moved along its path."""
@@ -250,6 +260,12 @@ class Simulator:
             canvas = shared_canvas(self._model, self.width, self.height, self.shadows)
             self._threads.canvas = canvas
         return canvas
+
+
+def _most_geoms(model: Any) -> int:
+    """Return how many geoms a picture of a model can need; a scene for ten thousand takes long to make."""
+    strings = SEGMENTS * model.ntendon + 4 * model.nwrap
+    return int(model.ngeom + model.nsite + model.nskin + model.nflex + strings) + SPARE
 
 
 def _path(camera: str | CameraPath) -> tuple[CameraPath | None, str]:

@@ -34,7 +34,9 @@ def seen(
     inside = camera.contains(pixels)
     columns, rows = np.where(inside[:, None], pixels, 0).astype(int).T
     own = inside & (bodies[rows, columns] == body)
-    visible: NDArray[np.bool_] = own & (z <= _farthest(depth, bodies, rows, columns, body) + TOLERANCE)
+    visible: NDArray[np.bool_] = own
+    farthest = _farthest(depth, bodies, rows[own], columns[own], body[own])
+    visible[own] = z[own] <= farthest + TOLERANCE
     return visible
 
 

@@ -446,3 +446,20 @@ def test_a_model_made_anew_at_reset_is_followed():
         after = simulator.frame().rgb
         assert simulator.state()[0] is physics(fresh)[0]
     assert not np.array_equal(before, after)
+
+
+def test_what_was_drawn_before_does_not_matter_to_a_moving_camera():
+    model = mujoco.MjModel.from_xml_string(
+        '<mujoco><worldbody><geom type="plane" size="0 0 1"/><geom size=".2" pos="0 0 .2"/></worldbody>'
+        "</mujoco>"
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    pictures = []
+    for times in ((0.0, 1.0), (0.4, 0.7, 1.0)):
+        with Simulator((model, data), orbit("free", 60, 4.0), 64, 48) as simulator:
+            for data.time in times:
+                frame = simulator.frame(depth=True)
+            pictures.append(frame)
+    assert np.array_equal(pictures[0].rgb, pictures[1].rgb)
+    assert np.array_equal(pictures[0].depth, pictures[1].depth, equal_nan=True)

@@ -18,7 +18,6 @@ from spatial_reward.data.sources.mujoco_stage import Stage, open_environment, op
 from spatial_reward.data.sources.mujoco_states import States, recorded, scattered, scripted
 from spatial_reward.data.sources.rendered import Encoding, Rendered
 from spatial_reward.envs.scene import Watch
-from spatial_reward.envs.simulator import Simulator
 from spatial_reward.types import Scene
 
 What = Literal["scripted", "random", "recorded"]
@@ -89,22 +88,27 @@ class MuJoCo(Rendered):
         """Make the simulation and check everything; nothing is drawn yet."""
         if (env is None) == (xml is None):
             raise ValueError(f"Give either `env` or `xml`, got env={env!r} and xml={xml!r}.")
-        super().__init__("mujoco", _prefix(env or Path(str(xml)).stem), scenes, encoding, quality)
-        if frames < 2 or points_per_body < 1 or seed < 0:
-            raise ValueError(
-                "`frames` must be at least 2, `points_per_body` at least 1 and `seed` not negative, got "
-                f"{frames}, {points_per_body} and {seed}."
-            )
+        super().__init__(
+            "mujoco",
+            _prefix(env or Path(str(xml)).stem),
+            scenes=scenes,
+            frames=frames,
+            seed=seed,
+            points_per_body=points_per_body,
+            encoding=encoding,
+            quality=quality,
+        )
         if states not in get_args(What) or (states == "recorded") != (recorded is not None):
             raise ValueError(
                 f"`states` must be one of {get_args(What)}, with a file `recorded` for the last, got "
                 f"{states!r} and recorded={recorded!r}."
             )
+        if not cameras:
+            raise ValueError(f"`cameras` must name at least one camera, got {cameras!r}.")
         self.dropped: Counter[str] = Counter()
         self._env, self._xml, self._options = env, Path(xml or ""), dict(options or {})
-        self._frames, self._what, self._seed = frames, states, seed
-        self._cameras = (cameras,) if isinstance(cameras, str) else tuple(cameras)
-        self._wrist, self._shadows, self._points = wrist, shadows, points_per_body
+        self._what, self._cameras = states, (cameras,) if isinstance(cameras, str) else tuple(cameras)
+        self._wrist, self._shadows = wrist, shadows
         self._size = width or size, height or size
         self._opened: Stage | None = self._open()
         self._views: list[View] = []  # of the last scene: they keep the renderer for the next
@@ -131,18 +135,18 @@ class MuJoCo(Rendered):
         return (("default", "moving")[index % 2],) if self._cameras == ("auto",) else self._cameras
 
     def _make_views(self, stage: Stage, index: int, rng: np.random.Generator) -> list[View]:
-        names, how = self._names(index), {"wrist": self._wrist, "shadows": self._shadows}
-        return make_views(names, stage.source, self._size, rng, **how)
+        return make_views(
+            self._names(index), stage.source, self._size, rng, wrist=self._wrist, shadows=self._shadows
+        )
 
     def _render(self, index: int) -> Scene:
         for_states, for_cameras, for_points = np.random.default_rng([self._seed, index]).spawn(3)
-        stage, watch, views = self._stage(), Watch(for_points, self._points), list[View]()
+        stage, watch, views = self._stage(), Watch(for_points, self._points, around=False), list[View]()
         shots, taken = plan_shots(self._frames, "moving" in self._names(index), for_cameras), 0
         for count, _ in zip(shots, self._states(index, len(shots), for_states), strict=False):
             if not views:
                 stage.hide_ghosts()
                 views = self._make_views(stage, index, for_cameras)
-                watch.survey(Simulator(stage.source, "default", *self._size))
             take(watch, views, count)
             taken += count
         self._views = views

@@ -146,7 +146,10 @@ def take(watch: Watch, views: Sequence[View], shots: int) -> None:
 
 
 def is_clear(model: Any, data: Any, eye: Array, target: Array) -> bool:
-    """Tell whether a camera may stand at `eye` (3,) [m]: not in a thing, nor behind a wall."""
+    """Tell whether a camera may look from `eye` (3,) at `target` (3,) [m]: not in a thing or through one.
+
+    Planes count as walls and floors, although MuJoCo's rays pass them from behind.
+    """
     mujoco, hit = load_mujoco(), np.zeros(1, np.int32)
     drawn = np.array([1, 1, 1, 0, 0, 0], np.uint8)  # geom groups that MuJoCo draws by default
     distance = float(np.linalg.norm(target - eye))
@@ -155,15 +158,26 @@ def is_clear(model: Any, data: Any, eye: Array, target: Array) -> bool:
         found = mujoco.mj_ray(model, data, eye, direction, drawn, 1, -1, hit)
         return float(found) if found >= 0 else np.inf
 
-    if _behind_a_plane(mujoco, model, data, eye) or free((target - eye) / distance) < NEAREST * distance:
+    if (
+        _through_a_plane(mujoco, model, data, eye, target)
+        or free((target - eye) / distance) < NEAREST * distance
+    ):
         return False
     return all(free(axis) > ROOM * distance for axis in np.concatenate([np.eye(3), -np.eye(3)]))
 
 
-def _behind_a_plane(mujoco: Any, model: Any, data: Any, eye: Array) -> bool:
+def _through_a_plane(mujoco: Any, model: Any, data: Any, eye: Array, target: Array) -> bool:
+    """Tell whether the way from `eye` to `target` leads through a plane, or begins within 2 cm of one."""
     planes = np.flatnonzero(model.geom_type == int(mujoco.mjtGeom.mjGEOM_PLANE))
-    normals = data.geom_xmat[planes].reshape(-1, 3, 3)[:, :, 2]
-    return bool((((eye - data.geom_xpos[planes]) * normals).sum(axis=1) < 0.02).any())  # [m]
+    plane_from_world = data.geom_xmat[planes].reshape(-1, 3, 3).swapaxes(1, 2)
+    start, end = (
+        np.einsum("pij,pj->pi", plane_from_world, at - data.geom_xpos[planes]) for at in (eye, target)
+    )
+    behind = (start[:, 2] < 0.02) & (end[:, 2] > start[:, 2])  # [m]
+    share = np.clip(-start[:, 2] / np.where(behind, end[:, 2] - start[:, 2], 1.0), 0, 1)
+    crossing = np.abs(start + share[:, None] * (end - start))[:, :2]
+    size = np.where(model.geom_size[planes, :2] > 0, model.geom_size[planes, :2], np.inf)
+    return bool((behind & (end[:, 2] > -0.02) & (crossing <= size).all(axis=1)).any())
 
 
 def wrist_camera(model: Any) -> str | None:

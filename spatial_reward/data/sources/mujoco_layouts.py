@@ -1,4 +1,4 @@
-"""Random states of a MuJoCo model that could be: joints in range, free things on their support, no overlap."""
+"""Random states of a MuJoCo model that could be: joints in range, things on their support, no overlap."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from scipy.spatial.transform import Rotation
 from spatial_reward.camera import Array
 from spatial_reward.envs.gl import load_mujoco
 
+WIDEST = 2.0  # [m] extent of a scene over which things are spread
 TRIES = 8  # layouts per state; each later one is nearer to the start
 DEEPEST = 0.003  # [m] by which things may overlap before they settle
 SETTLE = 0.05  # [s] of physics that a state is given to come to rest
-FARTHEST = 0.1  # [m] or [rad] that a joint may go meanwhile, else the state was none
+LOCKED = 1e6  # damping of a joint that is there to be moved by hand only
+FARTHEST = 0.1, 0.5  # [m] and [rad] that a joint may go meanwhile, else the state was none
 
 
 def vary(model: Any, data: Any, start: Array, rng: np.random.Generator, *, still: float) -> Array:
@@ -32,7 +34,7 @@ def vary(model: Any, data: Any, start: Array, rng: np.random.Generator, *, still
         qpos = start.copy()
         for joint in range(model.njnt):
             tree = int(model.body_treeid[model.jnt_bodyid[joint]])
-            if tree not in stays:
+            if tree not in stays and model.dof_damping[model.jnt_dofadr[joint]] < LOCKED:
                 _move(model, data, qpos, joint, shrink * reach[tree], rng)
         place(mujoco, model, data, qpos)
         if _deepest(data) >= allowed:
@@ -57,7 +59,14 @@ def settled(model: Any, data: Any, qpos: Array) -> str:
     rested = data.qpos.copy()
     data.time = 0.0
     place(mujoco, model, data, rested)
-    return "unstable physics" if np.abs(moved).max(initial=0) > FARTHEST else ""
+    return "unstable physics" if (np.abs(moved) > _farthest(mujoco, model)).any() else ""
+
+
+def _farthest(mujoco: Any, model: Any) -> Array:
+    """Return (nv,) how far each degree of freedom may go while it settles [m] or [rad]."""
+    kind, first = model.jnt_type[model.dof_jntid], model.jnt_dofadr[model.dof_jntid]
+    free = (kind == int(mujoco.mjtJoint.mjJNT_FREE)) & (np.arange(model.nv) - first < 3)
+    return np.where(free | (kind == int(mujoco.mjtJoint.mjJNT_SLIDE)), *FARTHEST)
 
 
 def place(mujoco: Any, model: Any, data: Any, qpos: Array) -> None:
@@ -99,8 +108,8 @@ def _move(model: Any, data: Any, qpos: Array, joint: int, far: float, rng: np.ra
 def _carry(model: Any, data: Any, qpos: Array, joint: int, far: float, rng: np.random.Generator) -> None:
     """Move a free body to another place of the same support, or of one that is as high."""
     body, at = int(model.jnt_bodyid[joint]), int(model.jnt_qposadr[joint])
-    here = qpos[at : at + 3].copy()
-    there = here + [*rng.uniform(-0.25, 0.25, 2) * far * _spread(model, here), 0.0]
+    here, spread = qpos[at : at + 3].copy(), 0.25 * min(float(model.stat.extent), WIDEST)
+    there = here + [*rng.uniform(-spread, spread, 2) * far, 0.0]
     below, support = _support(model, data, here, body), _support(model, data, there, body)
     if below is None or support is None or abs(support - below) > 0.5 * max(here[2] - below, 0.01):
         there = here
@@ -112,13 +121,8 @@ def _carry(model: Any, data: Any, qpos: Array, joint: int, far: float, rng: np.r
     )
 
 
-def _spread(model: Any, here: Array) -> float:
-    """Return how wide [m] the surroundings of a free body are."""
-    return float(min(model.stat.extent, 2.0))
-
-
 def _support(model: Any, data: Any, point: Array, body: int) -> float | None:
-    """Return the height [m] of what is under a point, the body itself left out; None where there is nothing."""
+    """Return the height [m] of what is under a point, `body` left out; None where there is nothing."""
     hit = np.zeros(1, np.int32)
     down = np.array([0.0, 0.0, -1.0])
     distance = load_mujoco().mj_ray(model, data, np.asarray(point, float), down, None, 1, body, hit)

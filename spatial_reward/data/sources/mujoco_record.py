@@ -44,7 +44,8 @@ def read_records(path: Path, model: Any) -> list[Record]:
         if values.shape != (*leading, *shapes[name]) or 0 in leading:
             wanted = ", ".join(str(number) for number in ("T", *shapes[name]))
             raise ValueError(
-                f"`{name}` in {str(path)!r} must be ({wanted}), or the same for E episodes, got {values.shape}."
+                f"`{name}` in {str(path)!r} must be ({wanted}), or the same for E episodes, "
+                f"got {values.shape}."
             )
     episodes = range(leading[0]) if several else [slice(None)]
     return [{name: values[episode] for name, values in arrays.items()} for episode in episodes]

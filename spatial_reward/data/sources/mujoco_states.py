@@ -68,16 +68,28 @@ def recorded(stage: Stage, count: int, rng: np.random.Generator, record: Record)
 
 
 def _episode(stage: Stage, count: int, rng: np.random.Generator) -> States:
-    steps = RECIPES[stage.env_id].steps if stage.env_id in RECIPES else EPISODE
-    policy = _policy(stage.env_id, steps, rng)
-    obs, over, wanted = stage.reset(_seed(rng)), False, set(_moments(steps, count, rng))
-    for step in range(steps + 1):
+    start, luck = _seed(rng), _seed(rng)
+    recipe = RECIPES.get(stage.env_id)
+    limit = last = recipe.steps if recipe else EPISODE
+    if recipe is None:  # the episode may end at any time: find out when
+        last = sum(1 for _ in _acted(stage, limit, start, luck)) - 1
+    wanted = set(_moments(last, count, rng))
+    for step, _ in enumerate(_acted(stage, limit, start, luck)):
         if step in wanted:
             yield
-        if over or step == steps:
+
+
+def _acted(stage: Stage, steps: int, start: int, luck: int) -> States:
+    """Yield at the start of an episode and after each step; the seeds `start` and `luck` fix all of it."""
+    policy = _policy(stage.env_id, steps, np.random.default_rng(luck))
+    obs, over = stage.reset(start), False
+    yield
+    for _ in range(steps):
+        if over:
             return
         obs, _, terminated, truncated, _ = stage.source.step(policy(stage.source, obs))
         over = terminated or truncated
+        yield
 
 
 def _policy(env_id: str, steps: int, rng: np.random.Generator) -> Policy:

@@ -20,22 +20,39 @@ class Rendered:
         name: Recorded with every question.
         prefix: Of the ids of scenes; a number follows.
         scenes: How many there are.
+        frames: Of each camera in a scene.
+        seed: Of everything random.
+        points_per_body: At most so many points are followed on each body.
         encoding: Of pictures: "jpeg" or "png".
         quality: Of JPEG pictures, up to 100.
 
     Raises:
-        ValueError: If there are no scenes, or the encoding or its quality is unknown.
+        ValueError: If a number is out of its range, or the encoding unknown.
     """
 
-    def __init__(self, name: str, prefix: str, scenes: int, encoding: Encoding, quality: int) -> None:
-        """Check what pictures are to be; nothing is rendered yet."""
-        if scenes < 1:
-            raise ValueError(f"`scenes` must be at least 1, got {scenes}.")
+    def __init__(
+        self,
+        name: str,
+        prefix: str,
+        *,
+        scenes: int,
+        frames: int,
+        seed: int,
+        points_per_body: int,
+        encoding: Encoding,
+        quality: int,
+    ) -> None:
+        """Check what is to be made; nothing is rendered yet."""
+        numbers = (("scenes", scenes, 1), ("frames", frames, 2), ("seed", seed, 0))
+        for option, number, least in (*numbers, ("points_per_body", points_per_body, 1)):
+            if number < least:
+                raise ValueError(f"`{option}` must be at least {least}, got {number}.")
         if encoding not in ("jpeg", "png") or not 1 <= quality <= 100:
             raise ValueError(
                 f'`encoding` must be "jpeg" or "png" and `quality` 1 to 100, got {encoding!r} and {quality}.'
             )
         self.name, self._prefix, self._number = name, prefix, scenes
+        self._frames, self._seed, self._points = frames, seed, points_per_body
         self._file = (".png", []) if encoding == "png" else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
         self._last: tuple[str, Scene] | None = None
 

@@ -1,0 +1,125 @@
+"""The folder of a long run: made or taken up again, one run at a time, without leftovers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spatial_reward.data.shards import write_json
+
+SETTINGS = "generate.json"
+_PARTIAL = ".*.partial-*"
+_SHOWN = 5  # differing settings in an error
+
+
+@contextmanager
+def run_folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Open the folder of a run, new or begun with the same settings, for this process alone.
+
+    Raises:
+        FileExistsError: If it holds something else, or was begun with other settings.
+        OSError: If it cannot be written.
+        RuntimeError: If another run is writing to it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OSError(
+            f"Cannot write out={folder} ({error.strerror}): choose another with out=FOLDER."
+        ) from error
+    try:
+        _lock(lock, folder)
+        _begin(folder, json.loads(json.dumps(settings)))
+        try:
+            yield folder
+        finally:
+            remove_partials(folder)
+    finally:
+        os.close(lock)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what interrupted writers left under temporary names."""
+    for place in (folder, *(folder / name for name in ("scenes", "questions", "exports"))):
+        for path in place.glob(_PARTIAL):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def abandon(folder: Path) -> None:
+    """Remove what a run that came to nothing has written."""
+    for name in ("scenes", "questions"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("skipped.json", SETTINGS):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RuntimeError(
+            f"Another run is writing to out={folder}: wait for it, or choose another."
+        ) from None
+
+
+def _begin(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Compare or write the settings."""
+    path = folder / SETTINGS
+    if not path.exists():
+        if any(not entry.match(_PARTIAL) for entry in folder.iterdir()):
+            raise FileExistsError(f"out={folder} already exists: choose another folder, or remove it first.")
+        _write_settings(path, settings)
+    different = _differences(_read(path), settings)
+    if different:
+        more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
+        raise FileExistsError(
+            f"out={folder} was made with other settings ({', '.join(different[:_SHOWN])}{more}): "
+            "repeat those, or choose another out."
+        )
+    remove_partials(folder)
+    for name in ("scenes", "questions"):
+        (folder / name).mkdir(exist_ok=True)
+
+
+def _write_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        write_json(path, settings)
+    except OSError as error:
+        raise OSError(
+            f"Cannot write out={path.parent} ({error.strerror}): choose another with out=FOLDER."
+        ) from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        settings = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): choose another out, or remove the folder.") from error
+    return settings if isinstance(settings, dict) else {}
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Describe the settings that differ."""
+    old, new = dict(_flat(there)), dict(_flat(here))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f"{key.removeprefix('config.')}: {old.get(key)} there, {new.get(key)} here" for key in keys]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
