@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,25 +61,43 @@ def covering_pair(
     """
     enough = np.flatnonzero(seen.sum(axis=1) >= max(1, int(LEAST_SEEN * points.shape[1])))
     frames = rng.permutation(enough)[:MOST_FRAMES]
-    pairs = list(combinations(map(int, frames), 2))
-    for index in rng.permutation(len(pairs)):
-        first, second = pairs[index]
-        if covers(points[[first, second]], seen[[first, second]], dimension, mode):
-            return first, second
-    return None
+    pairs = np.argwhere(np.triu(coverage(points[frames], seen[frames], dimension, mode), 1))
+    if not len(pairs):
+        return None
+    first, second = frames[pairs[int(rng.integers(len(pairs)))]]
+    return int(first), int(second)
 
 
-def covers(points: Array, seen: NDArray[np.bool_], dimension: str, mode: Mode) -> bool:
-    """Tell whether two frames, points (2, N, 3) seen (2, N), cover a dimension of an object that rests."""
-    moved = np.linalg.norm(points[1] - points[0], axis=-1)
-    if not (moved < STATIC_BELOW).all():
-        return False
-    axis = axis_of(points[0], dimension)
-    along = points[0, :, axis]
+def coverage(points: Array, seen: NDArray[np.bool_], dimension: str, mode: Mode) -> NDArray[np.bool_]:
+    """Tell which frames cover a dimension of an object together with which others (F, F).
+
+    Row a looks at the object as it stands in frame a. Paper: neither frame alone may cover it. False
+    between frames between which the object moved.
+
+    Args:
+        points: (F, N, 3) of the object [m].
+        seen: (F, N).
+        dimension: "height", "length" or "width".
+        mode: "strict" or "paper".
+    """
+    rows = [_covered_with(points, seen, first, dimension, mode) for first in range(len(points))]
+    return np.array(rows, bool).reshape(len(points), len(points))
+
+
+def _covered_with(
+    points: Array, seen: NDArray[np.bool_], first: int, dimension: str, mode: Mode
+) -> NDArray[np.bool_]:
+    along = points[first, :, axis_of(points[first], dimension)]
     size = np.ptp(along)
-    misses = [abs(np.ptp(along[part]) - size) for part in (seen[0] | seen[1], seen[0], seen[1])]
-    together, *alone = [miss <= COVERED * size * (1 + _ROUND_OFF) for miss in misses]
-    return bool(size > 0 and together and (mode == "strict" or not any(alone)))
+    low = np.where(seen, along, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, along, -np.inf).max(axis=1, initial=-np.inf)
+    together = np.maximum(high, high[first]) - np.minimum(low, low[first])
+    covered, alone = (
+        np.abs(span - size) <= COVERED * size * (1 + _ROUND_OFF) for span in (together, high - low)
+    )
+    rests = (np.linalg.norm(points - points[first], axis=-1) < STATIC_BELOW).all(axis=1)
+    fits: NDArray[np.bool_] = covered & rests & bool(size > 0)
+    return fits if mode == "strict" else fits & ~alone & ~alone[first]
 
 
 def _ask(dimension: str) -> Callable[[Scene, np.random.Generator, Mode], Question | None]:

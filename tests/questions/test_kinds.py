@@ -229,7 +229,7 @@ def test_a_frame_sees_an_object_from_five_percent_of_its_points(mode):
 
 def test_the_same_sizes_come_from_many_pairs():
     points, seen = np.repeat(cloud((0, 0, 0), 20)[None], 40, axis=0), np.ones((40, 20), bool)
-    pairs = [covering_pair(points, seen, "height", np.random.default_rng(s), "strict") for s in range(60)]
+    pairs = [covering_pair(points, seen, "height", np.random.default_rng(s), "strict") for s in range(200)]
     assert {time for pair in pairs for time in pair} == set(range(40))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from spatial_reward.questions.object_size import (
     MOST_FRAMES,
     STRICT_SMALLEST,
     askable,
-    covers,
+    coverage,
     extents,
     size_of,
 )
@@ -59,10 +58,10 @@ def _candidates(scene: Scene, dimension: str, mode: Mode) -> tuple[Candidate, ..
         points, seen = scene.points[:, rides], seen_by(scene)[:, rides]
         enough = np.flatnonzero(seen.sum(axis=1) >= max(1, int(LEAST_SEEN * len(seen[0]))))
         frames = np.sort(np.random.default_rng(body).permutation(enough)[:MOST_FRAMES])
-        for first, second in combinations(map(int, frames), 2):
-            both = [first, second]
-            size = extents(points[first])[DIMENSIONS.index(dimension)]
-            large = mode == "paper" or size >= STRICT_SMALLEST
-            if large and covers(points[both], seen[both], dimension, mode):
-                found.append(Candidate(first, second, body))
+        covered = coverage(points[frames], seen[frames], dimension, mode)
+        if mode == "strict":
+            sizes = [extents(points[frame])[DIMENSIONS.index(dimension)] for frame in frames]
+            covered[np.array(sizes) < STRICT_SMALLEST] = False
+        pairs = frames[np.argwhere(np.triu(covered, 1))].tolist()
+        found += [Candidate(first, second, body) for first, second in pairs]
     return tuple(found)
