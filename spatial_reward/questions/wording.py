@@ -46,8 +46,10 @@ def to_thousandths(pixel: Sequence[float] | Value, size: tuple[int, int]) -> tup
     >>> to_thousandths((648.0, 968.0), (1296, 968))
     (500, 1000)
     """
-    x, y = np.clip(np.rint(np.asarray(pixel, float) / size * 1000), 0, 1000)
-    return int(x), int(y)
+    x, y = (
+        min(max(round(p / s * 1000), 0), 1000) for p, s in zip(np.asarray(pixel).tolist(), size, strict=True)
+    )
+    return x, y
 
 
 def bracketed(numbers: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ def draw_object_motion(
     return clips(scene, with_twins(candidates, ask, count, rules, "reversed"), rng, rules)
 
 
+@lru_cache(maxsize=4)
 def why_no_object_motion(scene: Scene, camera: str, rules: Rules) -> str:
     """Say what a scene lacks for questions under a "moving" or a "static" camera."""
     if not moves(scene):

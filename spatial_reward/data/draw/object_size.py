@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +30,7 @@ def draw_object_size(
 ) -> list[Drawn]:
     """Draw up to `count` questions of a kind, evenly over the objects."""
     dimension = kind.removeprefix("size_")
-    candidates = _candidates(scene, dimension, rules.mode)
+    candidates = list(_candidates(scene, dimension, rules.mode))
     drawn = []
     for index in evenly([one.thing for one in candidates], count, rng):
         first, second, body = candidates[int(index)]
@@ -43,25 +44,27 @@ def why_no_object_size(scene: Scene, kind: str, rules: Rules) -> str:
     counts = np.bincount(scene.body[scene.body >= 0], minlength=len(scene.names))
     if not any(askable(scene, body, int(count), rules.mode) for body, count in enumerate(counts)):
         return "no object with points and a name of its own"
-    found = _candidates(scene, kind.removeprefix("size_"), rules.mode)
+    found = next(_candidates(scene, kind.removeprefix("size_"), rules.mode), None)
     return "" if found else "no two frames cover this side of an object that rests"
 
 
-@lru_cache(maxsize=6)
-def _candidates(scene: Scene, dimension: str, mode: Mode) -> tuple[Candidate, ...]:
-    """List the pairs of frames that cover a side of an object, of up to 25 frames of each (as published)."""
-    found: list[Candidate] = []
-    for body in range(len(scene.names)):
-        rides = scene.body == body
-        if not askable(scene, body, int(rides.sum()), mode):
-            continue
-        points, seen = scene.points[:, rides], seen_by(scene)[:, rides]
-        enough = np.flatnonzero(seen.sum(axis=1) >= max(1, int(LEAST_SEEN * len(seen[0]))))
-        frames = np.sort(np.random.default_rng(body).permutation(enough)[:MOST_FRAMES])
-        covered = coverage(points[frames], seen[frames], dimension, mode)
-        if mode == "strict":
-            sizes = [extents(points[frame])[DIMENSIONS.index(dimension)] for frame in frames]
-            covered[np.array(sizes) < STRICT_SMALLEST] = False
-        pairs = frames[np.argwhere(np.triu(covered, 1))].tolist()
-        found += [Candidate(first, second, body) for first, second in pairs]
-    return tuple(found)
+def _candidates(scene: Scene, dimension: str, mode: Mode) -> Iterator[Candidate]:
+    """Yield the pairs of frames that cover a side of an object, of up to 25 frames of each (as published)."""
+    counts = np.bincount(scene.body[scene.body >= 0], minlength=len(scene.names))
+    for body, count in enumerate(counts):
+        if askable(scene, body, int(count), mode):
+            yield from _of_body(scene, body, dimension, mode)
+
+
+@lru_cache(maxsize=256)
+def _of_body(scene: Scene, body: int, dimension: str, mode: Mode) -> tuple[Candidate, ...]:
+    rides = scene.body == body
+    points, seen = scene.points[:, rides], seen_by(scene)[:, rides]
+    enough = np.flatnonzero(seen.sum(axis=1) >= max(1, int(LEAST_SEEN * len(seen[0]))))
+    frames = np.sort(np.random.default_rng(body).permutation(enough)[:MOST_FRAMES])
+    covered = coverage(points[frames], seen[frames], dimension, mode)
+    if mode == "strict":
+        sizes = [extents(points[frame])[DIMENSIONS.index(dimension)] for frame in frames]
+        covered[np.array(sizes) < STRICT_SMALLEST] = False
+    pairs = frames[np.argwhere(np.triu(covered, 1))].tolist()
+    return tuple(Candidate(first, second, body) for first, second in pairs)
