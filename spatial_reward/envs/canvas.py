@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 from weakref import WeakSet, WeakValueDictionary, ref
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Camera
-from spatial_reward.envs.culling import before_sky, geoms_of, picked, without
+from spatial_reward.envs.culling import Geoms, before_sky, geoms_of, picked, without
 from spatial_reward.envs.gl import current, load_mujoco, new_context
 
 SIDE = 64  # [px] of a context's own surface, which nothing is drawn on
@@ -65,6 +67,7 @@ class Canvas:
         _refuse_after_fork()
         self._mujoco = load_mujoco()
         self.model, self.width, self.height = model, width, height
+        self._is_current = False  # for several pictures
         self._rect, self._shadows = self._mujoco.MjrRect(0, 0, width, height), shadows
         with current():
             self._context: _Context | None = _thread_context()
@@ -93,22 +96,40 @@ class Canvas:
         numbers = _numbers(colours[::-1], scene.ngeom)
         return Labels(_metric(depth[::-1], numbers > 0, scene), numbers, _objects(scene))
 
-    def draw_and_label(self, scene: Any, camera: Camera) -> tuple[NDArray[np.uint8], Labels]:
+    def draw_and_label(
+        self, scene: Any, camera: Camera, hidden: set[int] | None = None
+    ) -> tuple[NDArray[np.uint8], Labels]:
         """Return both of an MjvScene, faster than one by one: what no pixel shows is not drawn.
 
         Args:
             scene: To draw.
             camera: That of the scene.
+            hidden: Ids of geoms that the last such picture certainly hid: a guess at what this one hides,
+                which is checked. They are replaced by those of this one.
         """
-        known = geoms_of(scene, camera)
-        with without(scene, known.geoms, known.outside(self.width, self.height)):
+        known, hidden = geoms_of(scene, camera), set() if hidden is None else hidden
+        with self._current():
+            labels = self._label_quickly(scene, known, hidden)
+            if self._shadows:  # things outside the picture throw some into it
+                return self.draw(scene), labels
+            unseen = known.unseen(labels.numbers)
+            hidden.clear()
+            hidden.update(known.ids(known.behind(unseen & known.meshes, labels.depth)))
+            far = float(scene.camera[0].frustum_far)
+            sky = not (known.hides_sky(labels.numbers) and before_sky(camera, labels.depth, far))
+            with without(scene, known.geoms, unseen, sky):
+                return self.draw(scene), labels
+
+    def _label_quickly(self, scene: Any, known: Geoms, hidden: set[int]) -> Labels:
+        """Return the labels, drawn without what is outside and, if that proves right, what is hidden."""
+        outside = known.outside(self.width, self.height)
+        guess = known.numbered(hidden) & ~outside
+        with without(scene, known.geoms, outside | guess):
             labels = self.label(scene)
-        if self._shadows:  # things outside the picture throw some into it
-            return self.draw(scene), labels
-        far = float(scene.camera[0].frustum_far)
-        sky = not (known.hides_sky(labels.numbers) and before_sky(camera, labels.depth, far))
-        with without(scene, known.geoms, known.unseen(labels.numbers), sky):
-            return self.draw(scene), labels
+        if (guess & ~known.behind(guess, labels.depth)).any():
+            with without(scene, known.geoms, outside):
+                return self.label(scene)
+        return labels
 
     def close(self) -> None:
         """Free the buffers; a second call does nothing. `draw` and `label` fail afterwards."""
@@ -128,13 +149,23 @@ class Canvas:
             self._context = None
 
     def _render(self, scene: Any, rgb: NDArray[np.uint8], depth: NDArray[np.float32] | None) -> None:
+        with nullcontext() if self._is_current else self._current():
+            self._mujoco.mjr_setBuffer(int(self._mujoco.mjtFramebuffer.mjFB_OFFSCREEN), self._buffers)
+            self._mujoco.mjr_render(self._rect, scene, self._buffers)
+            self._mujoco.mjr_readPixels(rgb, depth, self._rect, self._buffers)
+
+    @contextmanager
+    def _current(self) -> Iterator[None]:
+        """Make the context current for several pictures."""
         _refuse_after_fork()
         if self._context is None:
             raise RuntimeError("This canvas is closed.")
         with current(self._context.gl):
-            self._mujoco.mjr_setBuffer(int(self._mujoco.mjtFramebuffer.mjFB_OFFSCREEN), self._buffers)
-            self._mujoco.mjr_render(self._rect, scene, self._buffers)
-            self._mujoco.mjr_readPixels(rgb, depth, self._rect, self._buffers)
+            self._is_current = True
+            try:
+                yield
+            finally:
+                self._is_current = False
 
     def __del__(self) -> None:
         """Free the context with the last one who draws on it."""
@@ -189,7 +220,9 @@ def _canvases() -> WeakValueDictionary[tuple[int, int, int, bool], Canvas]:
 def _remember(canvas: Canvas) -> None:
     global _drawn
     atexit.unregister(_close_all)
-    atexit.register(_close_all)  # to run before those that end OpenGL: ours, and dm_control's if imported later
+    atexit.register(
+        _close_all
+    )  # to run before those that end OpenGL: ours, and dm_control's if imported later
     _drawn = True
     _made.add(canvas)
 
@@ -268,5 +301,10 @@ def _objects(scene: Any) -> NDArray[np.int32]:
 def _metric(buffer: NDArray[np.float32], seen: NDArray[np.bool_], scene: Any) -> NDArray[np.float32]:
     """Turn a reversed depth buffer (1 near, 0 far) into planar depth [m]."""
     near, far = float(scene.camera[0].frustum_near), float(scene.camera[0].frustum_far)
-    depth = near * far / (near + buffer.astype(np.float64) * (far - near))
-    return np.where(seen, depth, np.nan).astype(np.float32)
+    divisor = buffer.astype(np.float64)
+    divisor *= far - near
+    divisor += near
+    depth = np.empty(buffer.shape, np.float32)
+    np.divide(near * far, divisor, out=depth, casting="same_kind")
+    depth[~seen] = np.nan
+    return depth

@@ -5,8 +5,9 @@ The same, that is, where OpenGL puts a vertex onto the same place with lighting 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,6 +19,7 @@ from spatial_reward.envs.gl import load_mujoco
 
 OPAQUE = 0.995  # alpha from which MuJoCo draws a geom without blending
 MARGIN = 1.02  # of bounding spheres, well beyond the rounding of float32
+PRECISION = 1e-3  # share of a depth that it may be wrong by: far more than it is
 SKY = 0.7  # share of the far plane's distance at which MuJoCo draws the sky
 ROUND = ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 
@@ -32,6 +34,8 @@ class Geoms(NamedTuple):
         numbers: (n,) by which a picture of labels calls them; 0: it does not.
         box: (n, 4) left, top, right, bottom [px] beyond which they do not reach; infinite where unknown.
         bounded: (n,) whether such a box is known.
+        nearest: (n,) depth [m] before which they do not reach; -infinite where unknown.
+        meshes: (n,) whether it is a mesh of the model: slow to draw.
         clear: (n,) whether things behind show through.
         mirrors: Whether any of them reflects.
     """
@@ -40,6 +44,8 @@ class Geoms(NamedTuple):
     numbers: NDArray[np.int64]
     box: Array
     bounded: Mask
+    nearest: Array
+    meshes: Mask
     clear: Mask
     mirrors: bool
 
@@ -63,6 +69,23 @@ class Geoms(NamedTuple):
             hidden[hidden] = ~_touches(self._through(numbers), self.box[hidden])
         return hidden
 
+    def behind(self, asked: Mask, depth: NDArray[np.float32]) -> Mask:
+        """Tell which of some geoms lie behind the depth (H, W) [m] of all pixels that they could reach."""
+        certain = np.zeros(len(self.geoms), bool)
+        for index in np.flatnonzero(asked & self.bounded).tolist():
+            left, top, right, bottom = _pixels(self.box[index], depth.shape)
+            certain[index] = (depth[top:bottom, left:right] < self.nearest[index]).all()
+        return certain
+
+    def numbered(self, ids: Collection[int]) -> Mask:
+        """Tell which are meshes of the model whose geom has one of these ids."""
+        named: Mask = self.meshes & np.array([geom.objid in ids for geom in self.geoms], bool)
+        return named
+
+    def ids(self, asked: Mask) -> list[int]:
+        """Return the ids of some geoms."""
+        return [int(self.geoms[index].objid) for index in np.flatnonzero(asked).tolist()]
+
     def hides_sky(self, numbers: NDArray[Any]) -> bool:
         """Tell whether every pixel shows something that nothing behind shows through."""
         return bool((numbers > 0).all() and not self._through(numbers).any())
@@ -84,18 +107,23 @@ def picked(values: NDArray[np.int32], numbers: NDArray[Any]) -> NDArray[np.int32
 
 def geoms_of(scene: Any, camera: Camera) -> Geoms:
     """Read the geoms of an MjvScene that `camera` looks at."""
-    geoms = tuple(scene.geoms[: scene.ngeom])
+    geoms, codes = tuple(scene.geoms[: scene.ngeom]), _codes()
     kind = np.array([geom.type for geom in geoms], int)
-    centre = np.array([geom.pos for geom in geoms], float).reshape(-1, 3)
     radius = _radius(geoms, kind)
-    alpha = np.array([geom.rgba[3] for geom in geoms], float)
-    plane = kind == int(load_mujoco().mjtGeom.mjGEOM_PLANE)
+    centre = np.array([geom.pos for geom in geoms], float).reshape(-1, 3)
+    seen = transform(camera.camera_from_world, centre)
+    nearest = (1 - PRECISION) * (seen[:, 2] - radius)
+    clear = np.array([geom.rgba[3] for geom in geoms], float) < OPAQUE
+    for index in np.flatnonzero(kind == codes.plane).tolist():
+        clear[index] |= _behind(camera, geoms[index])
     return Geoms(
         geoms,
-        np.array([max(geom.segid + 1, 0) for geom in geoms], np.int64),
-        _box(camera, centre, radius),
+        np.array([geom.segid for geom in geoms], np.int64) + 1,
+        _box(camera, seen, radius),
         np.isfinite(radius),
-        (alpha < OPAQUE) | (plane & _behind(camera, geoms, centre)),
+        nearest,
+        (kind == codes.mesh) & np.array([geom.objtype == codes.geom for geom in geoms], bool),
+        clear,
         any(geom.reflectance > 0 for geom in geoms),
     )
 
@@ -103,9 +131,8 @@ def geoms_of(scene: Any, camera: Camera) -> Geoms:
 @contextmanager
 def without(scene: Any, geoms: tuple[Any, ...], skipped: Mask, sky: bool = True) -> Iterator[None]:
     """Draw an MjvScene without some of its geoms, and without its sky unless `sky`."""
-    mujoco = load_mujoco()
-    flag, nothing = int(mujoco.mjtRndFlag.mjRND_SKYBOX), int(mujoco.mjtGeom.mjGEOM_LABEL)
-    kept = [(geoms[index], geoms[index].type) for index in np.flatnonzero(skipped)]
+    flag, nothing = _codes().sky, _codes().label
+    kept = [(geoms[index], geoms[index].type) for index in np.flatnonzero(skipped).tolist()]
     shown = scene.flags[flag]
     try:
         scene.flags[flag] = shown and sky
@@ -127,19 +154,39 @@ def before_sky(camera: Camera, depth: NDArray[np.float32], far: float) -> bool:
 
 def _radius(geoms: tuple[Any, ...], kind: NDArray[np.int64]) -> Array:
     """Return (n,) radii [m] of spheres around geoms; infinite for planes, skins and the like."""
-    kinds = load_mujoco().mjtGeom
     size = np.array([geom.size for geom in geoms], float).reshape(-1, 3)
     bound = np.array([geom.modelrbound for geom in geoms], float)
     # A capsule (r, r, h) reaches to r + h: up to 1.23 times the norm of its size; others to less.
-    built_in = np.isin(kind, [int(getattr(kinds, f"mjGEOM_{name}")) for name in ROUND])
-    radius = np.where(built_in, 1.25 * np.linalg.norm(size, axis=1), np.inf)
-    mesh = (kind == int(kinds.mjGEOM_MESH)) & (bound > 0)
+    radius = np.where(_codes().built_in[kind], 1.25 * np.sqrt((size**2).sum(axis=1)), np.inf)
+    mesh = (kind == _codes().mesh) & (bound > 0)
     return np.where(mesh, bound, radius) * MARGIN
 
 
+class _Codes(NamedTuple):
+    """MuJoCo's numbers of kinds of geoms and of the sky's flag; `built_in` by kind."""
+
+    plane: int
+    mesh: int
+    label: int
+    geom: int
+    sky: int
+    built_in: Mask
+
+
+@cache
+def _codes() -> _Codes:
+    mujoco = load_mujoco()
+    kinds = mujoco.mjtGeom
+    built_in = np.zeros(int(kinds.mjGEOM_NONE) + 1, bool)
+    built_in[[int(getattr(kinds, f"mjGEOM_{name}")) for name in ROUND]] = True
+    plane, mesh, label = (int(getattr(kinds, f"mjGEOM_{name}")) for name in ("PLANE", "MESH", "LABEL"))
+    geom, sky = int(mujoco.mjtObj.mjOBJ_GEOM), int(mujoco.mjtRndFlag.mjRND_SKYBOX)
+    return _Codes(plane, mesh, label, geom, sky, built_in)
+
+
 def _box(camera: Camera, centre: Array, radius: Array) -> Array:
-    """Return (n, 4) the box [px] around the pictures of spheres: left, top, right, bottom."""
-    x, y, z = transform(camera.camera_from_world, centre).T
+    """Return (n, 4) the box [px] around spheres at (n, 3) in camera axes: left, top, right, bottom."""
+    x, y, z = centre.T
     (left, right), (top, bottom) = (_span(across, z, radius) for across in (x, y))
     (fx, _, cx), (_, fy, cy), _ = camera.intrinsics
     return np.stack([cx + fx * left, cy + fy * top, cx + fx * right, cy + fy * bottom], axis=1)
@@ -156,21 +203,24 @@ def _span(across: Array, z: Array, radius: Array) -> tuple[Array, Array]:
     return np.where(behind, np.inf, low), np.where(behind, -np.inf, high)
 
 
-def _behind(camera: Camera, geoms: tuple[Any, ...], centre: Array) -> Mask:
-    """Tell of which geoms the camera is below their xy plane: MuJoCo draws planes clear from there."""
-    normal = np.array([geom.mat[:, 2] for geom in geoms], float).reshape(-1, 3)
+def _behind(camera: Camera, plane: Any) -> bool:
+    """Tell whether the camera is below a plane: MuJoCo draws it clear from there."""
     eye = camera.world_from_camera[:3, 3]
-    behind: Mask = ((eye - centre) * normal).sum(axis=1) < 1e-4
-    return behind
+    return float((eye - plane.pos) @ plane.mat[:, 2]) < 1e-4
 
 
 def _touches(mask: Mask, boxes: Array) -> Mask:
     """Tell which boxes (n, 4) [px] hold a pixel of a mask (H, W)."""
     total = cv2.integral(mask.astype(np.uint8))
-    height, width = mask.shape
-    left, top = np.floor(np.clip(boxes[:, :2], 0, (width, height))).astype(int).T
-    right, bottom = np.ceil(np.clip(boxes[:, 2:], 0, (width, height))).astype(int).T
-    right, bottom = np.maximum(left, right), np.maximum(top, bottom)
+    left, top, right, bottom = _pixels(boxes, mask.shape).T
     count = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
     touched: Mask = count > 0
     return touched
+
+
+def _pixels(boxes: Array, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return boxes (..., 4) as ranges of the pixels of a picture (H, W): left, top, right, bottom."""
+    size = np.array([shape[1], shape[0]])
+    low = np.floor(np.clip(boxes[..., :2], 0, size)).astype(int)
+    high = np.ceil(np.clip(boxes[..., 2:], 0, size)).astype(int)
+    return np.concatenate([low, np.maximum(low, high)], axis=-1)

@@ -83,6 +83,9 @@ class Simulator:
         self._scene: Any = None
         self._distance = 0.0  # [m] to what the view looks at
         self._drawn: tuple[Any, Any] = (None, None)
+        self._placed_camera: Camera | None = None
+        self._camera_key: list[float] = []  # what the scene said when that was made
+        self._hidden: set[int] = set()  # geoms that the last picture from there hid
         _view(source, physics(source)[0], self.view_name)
 
     @property
@@ -101,14 +104,14 @@ class Simulator:
         """Draw the state now, with its camera, and its depth if asked for."""
         data, camera = self._update()
         if depth:
-            rgb, labels = self._canvas().draw_and_label(self._scene, camera)
+            rgb, labels = self._canvas().draw_and_label(self._scene, camera, self._hidden)
             return Frame(rgb, float(data.time), self.name, camera, labels.depth)
         return Frame(self._canvas().draw(self._scene), float(data.time), self.name, camera)
 
     def capture(self) -> tuple[Frame, NDArray[np.int32]]:
         """Draw the state now: the frame with depth, and the body (H, W) of each pixel."""
         data, camera = self._update()
-        rgb, labels = self._canvas().draw_and_label(self._scene, camera)
+        rgb, labels = self._canvas().draw_and_label(self._scene, camera, self._hidden)
         frame = Frame(rgb, float(data.time), self.name, camera, labels.depth)
         return frame, shown_bodies(self._model, labels)
 
@@ -238,12 +241,24 @@ class Simulator:
 
     def _placed(self, data: Any) -> Camera:
         """Return the camera of the scene, moved along its path."""
-        camera = scene_camera(self._scene, self.width, self.height)
+        camera = self._camera()
         if self.path is None:
             return camera
         pose = self.path.pose(camera.world_from_camera, self._distance, float(data.time))
         place_camera(self._scene, pose)
-        return scene_camera(self._scene, self.width, self.height)
+        return self._camera()
+
+    def _camera(self) -> Camera:
+        """Return the camera of the scene; the same as before where it stands still."""
+        key = [
+            part
+            for eye in self._scene.camera
+            for part in (*eye.pos.tolist(), *eye.forward.tolist(), *eye.up.tolist(), *_frustum(eye))
+        ]
+        if self._placed_camera is None or key != self._camera_key:
+            self._placed_camera, self._camera_key = scene_camera(self._scene, self.width, self.height), key
+            self._hidden = set()
+        return self._placed_camera
 
     def _unobstructed(self, camera: Camera, labels: Labels, point: Array, target: Target) -> bool:
         pixel, z = camera.project(point)
@@ -260,6 +275,12 @@ class Simulator:
             canvas = shared_canvas(self._model, self.width, self.height, self.shadows)
             self._threads.canvas = canvas
         return canvas
+
+
+def _frustum(eye: Any) -> tuple[float, ...]:
+    """Return what an MjvGLCamera knows of its field of view."""
+    sides = eye.frustum_bottom, eye.frustum_top, eye.frustum_center, eye.frustum_width
+    return (*sides, eye.frustum_near, float(eye.orthographic))
 
 
 def _most_geoms(model: Any) -> int:

@@ -89,6 +89,31 @@ def test_what_is_hidden_is_left_out_unless_glass_or_a_mirror_may_show_it():
     assert 7 not in hidden["glass"] and hidden["mirror"] == set()
 
 
+def test_a_mesh_that_comes_out_from_hiding_is_seen_at_once():
+    model = mujoco.MjModel.from_xml_string("""
+<mujoco>
+  <asset><mesh name="m" vertex="-.1 -.1 -.1  .1 -.1 -.1  0 .1 -.1  0 0 .1"/></asset>
+  <worldbody>
+    <camera name="front" pos="0 -2 .3" xyaxes="1 0 0 0 0 1"/>
+    <geom type="box" size=".3 .01 .3" pos="0 0 .3"/>
+    <geom type="box" size="3 .01 3" pos="0 3 .3" rgba="0 0 1 1"/>
+    <body pos="0 .3 .3"><joint type="slide" axis="1 0 0"/><geom type="mesh" mesh="m" rgba="1 0 0 1"/></body>
+  </worldbody>
+</mujoco>
+""")
+    data, hidden = mujoco.MjData(model), []
+    with Simulator((model, data), "front", 120, 90) as simulator:
+        for x in (0.0, 0.02, 0.3, 0.5, 0.0, 0.0):
+            data.qpos[:] = x
+            mujoco.mj_forward(model, data)
+            frame, bodies = simulator.capture()
+            assert np.array_equal(frame.rgb, simulator.frame().rgb)
+            assert np.array_equal(frame.depth, simulator.depth(), equal_nan=True)
+            assert np.array_equal(bodies, simulator.segmentation())
+            hidden.append(bool(simulator._hidden))
+    assert hidden == [True, True, False, False, True, True]
+
+
 def test_nothing_of_the_scene_stays_changed():
     simulator, geoms = known(room())
     kinds = [geom.type for geom in geoms.geoms]
