@@ -17,7 +17,7 @@ LAYERS = [
     {"camera", "_require", "outputs"},
     {"types"},
     {"questions", "geometry"},
-    {"chat"},
+    {"chat", "chat_tokens"},
     {"models"},
     {"rewards"},
     {"viz"},
@@ -76,8 +76,14 @@ def test_modules_are_short_and_say_what_they_hold(path):
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_functions_are_short(path):
     functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
-    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions if f.end_lineno - f.lineno + 1 > 45}
-    assert not long
+    lines = {function.name: lines_of_code(function) for function in functions}
+    assert not {name: count for name, count in lines.items() if count > 40}
+
+
+def lines_of_code(function: ast.FunctionDef) -> int:
+    """Lines after the signature and the docstring."""
+    code = function.body[1:] if ast.get_docstring(function) else function.body
+    return function.end_lineno - code[0].lineno + 1 if code else 0
 
 
 @pytest.mark.parametrize("name", ["", ".geometry", ".questions", ".models", ".rewards", ".envs", ".viz"])

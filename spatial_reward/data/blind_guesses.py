@@ -163,10 +163,10 @@ def _crosswise(
     answers: list[Plain] = [np.zeros(0)] * len(questions)
     first = np.random.default_rng(0).permutation(len(questions)) % 2 == 0
     for known in (first, ~first):
-        guess = learn([questions[i] for i in np.flatnonzero(known)])
-        asked = np.flatnonzero(~known)
+        guess = learn([questions[i] for i in np.flatnonzero(known).tolist()])
+        asked = np.flatnonzero(~known).tolist()
         for index, plain in zip(asked, guess([questions[i] for i in asked]), strict=True):
-            answers[int(index)] = plain
+            answers[index] = plain
     return answers
 
 

@@ -126,11 +126,11 @@ def _add_answer(counts: Counts, name: str, row: Row) -> None:
             _bin(counts, name, row["answer_vector"][axis] / size[axis], SHARES, axis * (len(SHARES) - 1), 2)
     else:
         vector = [row["answer_number"]] if row["answer_vector"] is None else row["answer_vector"]
-        size = float(np.sqrt(sum(number * number for number in vector)))
-        if size == 0:
+        length = float(np.sqrt(sum(number * number for number in vector)))
+        if length == 0:
             counts.words[name]["still"] += 1
         else:
-            _bin(counts, name, size, EDGES[row["unit"]])
+            _bin(counts, name, length, EDGES[row["unit"]])
 
 
 def _bin(

@@ -7,45 +7,18 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakSet, WeakValueDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Camera
-from spatial_reward.envs.culling import Geoms, before_sky, geoms_of, picked, without
+from spatial_reward.envs.culling import Geoms, before_sky, geoms_of, without
 from spatial_reward.envs.gl import current, load_mujoco, new_context
+from spatial_reward.envs.labels import Labels, decode, metric, shown_objects
 
 SIDE = 64  # [px] of a context's own surface, which nothing is drawn on
-
-
-class Labels(NamedTuple):
-    """What pixels show.
-
-    Attributes:
-        depth: (H, W) planar depth [m]; NaN: nothing.
-        numbers: (H, W) rows of `objects`.
-        objects: (n, 2) object id and `mjtObj` type; -1: nothing, as in row 0.
-    """
-
-    depth: NDArray[np.float32]
-    numbers: NDArray[Any]
-    objects: NDArray[np.int32]
-
-    @property
-    def ids(self) -> NDArray[np.int32]:
-        """Object id (H, W) of each pixel; -1: nothing."""
-        return self.pick(self.objects[:, 0])
-
-    @property
-    def types(self) -> NDArray[np.int32]:
-        """The `mjtObj` type (H, W) of each pixel; -1: nothing."""
-        return self.pick(self.objects[:, 1])
-
-    def pick(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return (H, W): for each pixel, that of the values (n,) that its object has."""
-        return picked(values, self.numbers)
 
 
 class Canvas:
@@ -93,8 +66,8 @@ class Canvas:
             self._render(scene, colours, depth)
         finally:
             scene.flags[:] = flags
-        numbers = _numbers(colours[::-1], scene.ngeom)
-        return Labels(_metric(depth[::-1], numbers > 0, scene), numbers, _objects(scene))
+        numbers = decode(colours[::-1], scene.ngeom)
+        return Labels(metric(depth[::-1], numbers > 0, scene), numbers, shown_objects(scene))
 
     def draw_and_label(
         self, scene: Any, camera: Camera, hidden: set[int] | None = None
@@ -279,32 +252,3 @@ def _buffers(mujoco: Any, model: Any, width: int, height: int, shadows: bool) ->
 
 def _section(model: Any, name: str) -> Any:
     return model.vis.global_ if name.startswith("off") and name != "offsamples" else model.vis.quality
-
-
-def _numbers(colours: NDArray[np.uint8], most: int) -> NDArray[Any]:
-    """Read the numbers (H, W) that colours (H, W, 3) stand for: the last byte first."""
-    if most < 1 << 8:
-        return np.ascontiguousarray(colours[..., 0])
-    low = colours[..., 0] | colours[..., 1].astype(np.int32) << 8
-    return low | colours[..., 2].astype(np.int32) << 16
-
-
-def _objects(scene: Any) -> NDArray[np.int32]:
-    """Return (n + 1, 2) object ids and types by number in the picture; number 0 is the background."""
-    table = np.full((scene.ngeom + 1, 2), -1, np.int32)
-    for geom in scene.geoms[: scene.ngeom]:
-        if geom.segid >= 0:
-            table[geom.segid + 1] = geom.objid, geom.objtype
-    return table
-
-
-def _metric(buffer: NDArray[np.float32], seen: NDArray[np.bool_], scene: Any) -> NDArray[np.float32]:
-    """Turn a reversed depth buffer (1 near, 0 far) into planar depth [m]."""
-    near, far = float(scene.camera[0].frustum_near), float(scene.camera[0].frustum_far)
-    divisor = buffer.astype(np.float64)
-    divisor *= far - near
-    divisor += near
-    depth = np.empty(buffer.shape, np.float32)
-    np.divide(near * far, divisor, out=depth, casting="same_kind")
-    depth[~seen] = np.nan
-    return depth

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, Camera, transform
 from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.labels import picked
 
 OPAQUE = 0.995  # alpha from which MuJoCo draws a geom without blending
 MARGIN = 1.02  # of bounding spheres, well beyond the rounding of float32
@@ -94,15 +95,6 @@ class Geoms(NamedTuple):
         clear = np.zeros(self.numbers.max(initial=0) + 1, np.int32)
         clear[self.numbers[self.clear]] = 1
         return picked(clear, numbers) > 0
-
-
-def picked(values: NDArray[np.int32], numbers: NDArray[Any]) -> NDArray[np.int32]:
-    """Return `values[numbers]`, several times faster where the numbers are bytes."""
-    if numbers.dtype != np.uint8:
-        return np.asarray(values[numbers], np.int32)
-    table = np.zeros(256, np.int32)
-    table[: len(values)] = values
-    return np.asarray(cv2.LUT(numbers, table), np.int32)
 
 
 def geoms_of(scene: Any, camera: Camera) -> Geoms:

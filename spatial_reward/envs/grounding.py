@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, invert, rigid, transform
-from spatial_reward.envs.canvas import Labels
 from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.labels import Labels
 from spatial_reward.types import Reference
 
 FOLLOWABLE = 25  # [px] of a thing that can be followed

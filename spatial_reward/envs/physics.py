@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,26 @@ def _gymnasium_view(renderer: Any, model: Any, data: Any) -> Any:
     for name, value in (renderer.default_cam_config or {}).items():
         setattr(view, name, value)
     view.type, view.fixedcamid = int(mujoco.mjtCamera.mjCAMERA_FREE), -1
+    return view
+
+
+def find_view(source: Any, model: Any, name: str) -> Any:
+    """Return the MjvCamera called `name`: one of the model, "default", or "free".
+
+    Raises:
+        ValueError: If there is none; lists those there are.
+    """
+    view = named_view(model, name)
+    if view is None and name == "default":
+        view = default_view(source)
+    elif view is None and name == "free":
+        view = free_view(model)
+    if view is None:
+        known = [model.camera(i).name for i in range(model.ncam)]
+        known = [camera for camera in known if camera] + ["default", "free", "orbit"]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"Unknown camera {name!r}.{hint} There are: {', '.join(known)}.")
     return view
 
 

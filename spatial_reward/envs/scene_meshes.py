@@ -12,8 +12,10 @@ import numpy as np
 from spatial_reward.camera import Array
 
 _FOLDER = "envs/assets/kitchen_franka"
-_TRAINED = ("burnerplate", "knob", "micro", "lightswitchbase", "ovenhandle", "cabinethandle", "cabinetdrawer")
-_TRAINED += ("hood", "hingehandle", "slidecabinet", "kettlehandle", "microhandle")
+_TRAINED = (
+    *("burnerplate", "knob", "micro", "lightswitchbase", "ovenhandle", "cabinethandle", "cabinetdrawer"),
+    *("hood", "hingehandle", "slidecabinet", "kettlehandle", "microhandle"),
+)
 _HELD_OUT = ("kettle", "faucet", "finger")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from types import TracebackType
 from typing import Any
@@ -18,7 +17,7 @@ from spatial_reward.envs.camera_path import (
     place_camera,
     scene_camera,
 )
-from spatial_reward.envs.canvas import Canvas, Labels, shared_canvas
+from spatial_reward.envs.canvas import Canvas, shared_canvas
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.grounding import (
     Grounding,
@@ -32,7 +31,8 @@ from spatial_reward.envs.grounding import (
     shows,
     visible_pixel,
 )
-from spatial_reward.envs.physics import Shown, default_view, free_view, named_view, physics
+from spatial_reward.envs.labels import Labels
+from spatial_reward.envs.physics import Shown, find_view, physics
 from spatial_reward.envs.visibility import seen
 from spatial_reward.types import Frame, Reference
 
@@ -86,7 +86,7 @@ class Simulator:
         self._placed_camera: Camera | None = None
         self._camera_key: list[float] = []  # what the scene said when that was made
         self._hidden: set[int] = set()  # geoms that the last picture from there hid
-        _view(source, physics(source)[0], self.view_name)
+        find_view(source, physics(source)[0], self.view_name)
 
     @property
     def camera(self) -> Camera:
@@ -206,7 +206,7 @@ class Simulator:
             self.close()
             self._scene = mujoco.MjvScene(model, maxgeom=_most_geoms(model))
             self._options = mujoco.MjvOption()
-            self._view = _view(self.source, model, self.view_name)
+            self._view = find_view(self.source, model, self.view_name)
             mujoco.mjv_updateCamera(model, data, self._view, self._scene)
             pose = scene_camera(self._scene, self.width, self.height).world_from_camera
             self._distance = looked_at(model, data, self._view, pose)
@@ -297,19 +297,3 @@ def _path(camera: str | CameraPath) -> tuple[CameraPath | None, str]:
     if not isinstance(path, CameraPath):
         raise TypeError(f"`camera` must be a name or a CameraPath, got {camera!r}.")
     return path, path.base
-
-
-def _view(source: Any, model: Any, name: str) -> Any:
-    """Return the MjvCamera called `name`."""
-    view = named_view(model, name)
-    if view is None and name == "default":
-        view = default_view(source)
-    elif view is None and name == "free":
-        view = free_view(model)
-    if view is None:
-        known = [model.camera(i).name for i in range(model.ncam)]
-        known = [camera for camera in known if camera] + ["default", "free", "orbit"]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"Unknown camera {name!r}.{hint} There are: {', '.join(known)}.")
-    return view

@@ -8,7 +8,13 @@ from typing import Any
 from spatial_reward.types import Model
 
 # Imported only when asked for: each brings its own libraries.
-MODELS = {"oracle": "oracle.Oracle", "rgbd": "rgbd.RGBD"}
+MODELS = {
+    "oracle": "oracle.Oracle",
+    "rgbd": "rgbd.RGBD",
+    "spatialnet": "spatialnet.SpatialNet",
+    "endpoint": "endpoint.Endpoint",
+    "transformers": "transformers.Transformers",
+}
 
 
 def load_model(name: str, **options: Any) -> Model:

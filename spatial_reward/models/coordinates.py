@@ -109,7 +109,7 @@ FAMILIES: dict[str, Family] = {
     "qwen3.5": Family(r"qwen3[._][5-9]", template={"enable_thinking": False}),
     "qwen3-vl": Family(r"qwen3[-_]?vl"),
     "internvl": Family(r"internvl|multi-spatialmllm", mark="<image>\n", tiles=TILES),
-    "glm-v": Family(r"glm-[0-9.]+v", template={"enable_thinking": False}),
+    "glm-v": Family(r"glm-?[0-9.]+v", template={"enable_thinking": False}),
     "gemini": Family(r"gemini", Y_FIRST),
     "gemma": Family(r"gemma-?[4-9]", Y_FIRST),
     "molmo2": Family(r"molmo-?2"),

@@ -1,4 +1,4 @@
-"""Train SpatialNet from scratch on shards of random scenes."""
+"""Train SpatialNet from scratch on shards of random scenes: one code path for one CPU core or many GPUs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,20 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from spatial_reward.data.pairs import SKY, stream_pairs
-from spatial_reward.models.spatialnet_network import (
-    STRIDE,
-    Features,
-    Matches,
-    NetworkConfig,
-    SpatialNetwork,
-)
+from spatial_reward.data.pairs import ClipRecipe, draw_batch, shard_paths
+from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.training.spatialnet_losses import WEIGHTS, Losses, to_tensors
+from spatial_reward.training.spatialnet_validation import validate
 
-_NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
+CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,169 +28,103 @@ class Recipe:
 
     Attributes:
         steps: Optimiser steps of the whole schedule.
-        batch: Pairs a step.
-        queries: Query pixels a pair.
+        clips: Clips a step, over all processes.
+        clip: How to draw a clip.
         rate: Peak learning rate.
         warmup: Steps of linear warm-up.
         decay: Weight decay.
         average: Decay of the exponential moving average of the weights.
-        measured: Share of pairs that are given measured depth.
-        seed: Of weights, pairs and augmentation.
+        largest: Norm that gradients are clipped to.
+        precision: Of the forward pass.
+        seed: Of weights and clips.
+        log_every: Steps between lines of the log.
+        save_every: Steps between checkpoints.
+        validate_every: Steps between validations.
+        workers: Processes that draw clips beforehand; 0 draws them between steps.
     """
 
     steps: int = 20000
-    batch: int = 8
-    queries: int = 64
-    rate: float = 1.5e-3
-    warmup: int = 300
-    decay: float = 1e-4
+    clips: int = 4
+    clip: ClipRecipe = field(default_factory=ClipRecipe)
+    rate: float = 2e-3
+    warmup: int = 200
+    decay: float = 1e-3
     average: float = 0.999
-    measured: float = 0.4
+    largest: float = 1.0
+    precision: Literal["no", "bf16"] = "bf16"
     seed: int = 0
+    log_every: int = 50
+    save_every: int = 250
+    validate_every: int = 1000
+    workers: int = 0
 
 
-def pictures(batch: Mapping[str, Tensor], measured: Tensor) -> Tensor:
-    """Build the network's input (2B, 7, H, W): all first frames, then all second frames.
+def train(
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    config: NetworkConfig,
+    *,
+    validation: Path | None = None,
+    start: Path | None = None,
+) -> dict[str, float]:
+    """Train, or go on from the checkpoint in `out`, and return the last validation's errors.
+
+    Clip number n of the seed is the same in any run, so a run that was interrupted goes on along the same
+    curve, and several processes see what one would see. `log.jsonl` tells losses and validation errors;
+    `best.pt` holds the averaged weights with the lowest validation score.
 
     Args:
-        batch: rgb (B, 2, H, W, 3) in [0, 1], depth (B, 2, H, W) [m], intrinsics (B, 2, 3, 3).
-        measured: (B,) whether the pair is given its depth.
+        data: Folder of shards to train on.
+        out: Folder of the run.
+        recipe: How to train.
+        config: Sizes of the network.
+        validation: Folder of shards to choose the best weights by.
+        start: Checkpoint or `best.pt` whose averaged weights to start from, such as to fine-tune.
+
+    Raises:
+        FileNotFoundError: If there are no shards.
+        ValueError: If the processes cannot share the clips of a step evenly, or the loss is not finite.
     """
-    rgb = batch["rgb"].transpose(0, 1).flatten(0, 1).permute(0, 3, 1, 2)
-    depth = batch["depth"].transpose(0, 1).flatten(0, 1)
-    intrinsics = batch["intrinsics"].transpose(0, 1).flatten(0, 1)
-    known = depth.isfinite() & measured.repeat(2)[:, None, None]
-    log_depth = torch.where(known, depth.clamp_min(0.01).log(), 0.0)
-    return torch.cat(
-        [rgb * 2 - 1, ray_map(intrinsics, *depth.shape[1:]), log_depth[:, None], known[:, None]], 1
-    )
+    from accelerate import Accelerator  # type: ignore[import-untyped]
 
-
-def ray_map(intrinsics: Tensor, height: int, width: int) -> Tensor:
-    """Return the directions (B, 2, H, W) of the pixels' rays: x / z and y / z."""
-    x = (torch.arange(width, device=intrinsics.device) + 0.5 - intrinsics[:, 0, 2, None]) / intrinsics[
-        :, 0, 0, None
-    ]
-    y = (torch.arange(height, device=intrinsics.device) + 0.5 - intrinsics[:, 1, 2, None]) / intrinsics[
-        :, 1, 1, None
-    ]
-    shape = (len(intrinsics), height, width)
-    return torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], 1)
-
-
-def losses(network: SpatialNetwork, batch: Mapping[str, Tensor], measured: Tensor) -> dict[str, Tensor]:
-    """Compute every loss of a batch: depth, match, place, visible, mask."""
-    features = network.encode(pictures(batch, measured))
-    size = len(measured)
-    reference = Features(*(f[:size] for f in features))
-    current = Features(*(f[size:] for f in features))
-    matches = network.match(reference, current, batch["pixel"])
-    visible = batch["visible"]
-    error = (matches.pixel - batch["target"]).abs().sum(-1)
-    return {
-        "depth": _depth_loss(features, batch),
-        "match": _match_loss(matches, batch, current.match.shape[2:]),
-        "place": _place_loss(error, matches.log_scale.float(), visible),
-        "visible": F.binary_cross_entropy_with_logits(matches.visible.float(), visible.float()),
-        "mask": _mask_loss(network, reference, batch),
-    }
-
-
-WEIGHTS = {"depth": 1.0, "match": 1.0, "place": 0.3, "visible": 0.5, "mask": 0.5}
-
-
-def _cells(image: Tensor) -> Tensor:
-    """Read a picture (..., H, W) at the pixels next to the centres of the stride-4 cells."""
-    return image[..., STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-
-
-def _depth_loss(features: Features, batch: Mapping[str, Tensor]) -> Tensor:
-    """Laplace negative log-likelihood of log depth, heavier on things than on the room."""
-    depth = _cells(batch["depth"].transpose(0, 1).flatten(0, 1))
-    body = _cells(batch["body"].transpose(0, 1).flatten(0, 1))
-    known = depth.isfinite()
-    weight = known * torch.where((body > 0) & (body != SKY), 4.0, 1.0)
-    error = (features.log_depth.float() - torch.where(known, depth, 1.0).log()).abs()
-    log_scale = features.log_depth_scale.float()
-    return ((error * (-log_scale).exp() + log_scale) * weight).sum() / weight.sum()
-
-
-def _match_loss(matches: Matches, batch: Mapping[str, Tensor], grid: torch.Size) -> Tensor:
-    """Cross-entropy against the four cells around the true place, by bilinear shares."""
-    height, width = grid
-    cell = (torch.nan_to_num(batch["target"]) / STRIDE - 0.5).clamp(min=0)
-    x, y = cell[..., 0].clamp(max=width - 1), cell[..., 1].clamp(max=height - 1)
-    left, top = x.floor().clamp(max=width - 2), y.floor().clamp(max=height - 2)
-    log_shares = matches.logits.float().log_softmax(-1)
-    total = torch.zeros_like(x)
-    for right in (0, 1):
-        for below in (0, 1):
-            share = (1 - (x - left - right).abs()) * (1 - (y - top - below).abs())
-            index = ((top + below) * width + left + right).long()
-            total = total - share * log_shares.gather(-1, index[..., None])[..., 0]
-    return _mean(total, batch["visible"])
-
-
-def _place_loss(error: Tensor, log_scale: Tensor, visible: Tensor) -> Tensor:
-    error = torch.where(error < _NEAR, error, error.detach())
-    return _mean(torch.nan_to_num(error) * (-log_scale).exp() + log_scale, visible)
-
-
-def _mask_loss(network: SpatialNetwork, reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
-    """Balanced cross-entropy of which cells ride on the same body as a query."""
-    pixel = batch["pixel"][:, :16]
-    column, row = pixel.floor().long().unbind(-1)
-    body = batch["body"][:, 0]
-    own = body[torch.arange(len(body))[:, None], row, column]
-    same = (_cells(body)[:, None] == own[..., None, None]).float()
-    loss = F.binary_cross_entropy_with_logits(
-        network.same_body(reference, pixel).float(), same, reduction="none"
-    ).flatten(2)
-    same = same.flatten(2)
-    inside = (loss * same).sum(-1) / same.sum(-1).clamp_min(1)
-    outside = (loss * (1 - same)).sum(-1) / (1 - same).sum(-1).clamp_min(1)
-    return (inside + outside).mean()
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp_min(1)
-
-
-def augmented(batch: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Change exposure, colour, sharpness and noise, for each picture alone; mirror pairs together."""
-    rgb = batch["rgb"]
-    size = len(rgb)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    gain = (0.25 * normal(size, 1, 1, 1, 1) + 0.08 * normal(size, 2, 1, 1, 1)).exp()
-    tint = (0.1 * normal(size, 1, 1, 1, 3) + 0.04 * normal(size, 2, 1, 1, 3)).exp()
-    rgb = (rgb * gain * tint).clamp(0, 1) ** (0.2 * normal(size, 1, 1, 1, 1)).exp()
-    noise = 0.02 * torch.rand(size, 2, 1, 1, 1, generator=generator) * normal(*rgb.shape)
-    changed = {**batch, "rgb": (rgb + noise).clamp(0, 1)}
-    return _mirrored(changed) if torch.rand((), generator=generator) < 0.5 else changed
-
-
-def _mirrored(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    width = batch["rgb"].shape[3]
-    flip = torch.tensor([-1.0, 1.0])
-    shift = torch.tensor([float(width), 0.0])
-    return {
-        **batch,
-        "rgb": batch["rgb"].flip(3),
-        "depth": batch["depth"].flip(3),
-        "body": batch["body"].flip(3),
-        "pixel": batch["pixel"] * flip + shift,
-        "target": batch["target"] * flip + shift,
-    }
-
-
-def to_tensors(batch: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Turn a batch of arrays into tensors, pictures into [0, 1]."""
-    tensors = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in batch.items()}
-    tensors["rgb"] = tensors["rgb"].float() / 255
-    return tensors
+    accelerator = Accelerator(mixed_precision=recipe.precision)
+    if recipe.clips % accelerator.num_processes:
+        raise ValueError(
+            f"`clips` must be a multiple of the {accelerator.num_processes} processes, got {recipe.clips}."
+        )
+    paths = shard_paths(data)
+    held_out = [] if validation is None else shard_paths(validation)
+    run = _Run(out, recipe, config, accelerator.is_main_process, start)
+    run.optimiser = torch.optim.AdamW(run.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    step = run.resume()
+    model, optimiser = accelerator.prepare(Losses(run.network), run.optimiser)
+    batches = _batches(paths, recipe, step, accelerator)
+    meter = _Meter(recipe)
+    errors: dict[str, float] = {}
+    for batch in batches:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        parts = model({key: value.to(accelerator.device) for key, value in batch.items()})
+        shared = {name: accelerator.reduce(part.detach(), "mean") for name, part in parts.items()}
+        if not all(part.isfinite() for part in shared.values()):
+            raise ValueError(f"The loss is not finite at step {step}: lower `rate` or use precision=no.")
+        meter.add(shared)
+        optimiser.zero_grad()
+        accelerator.backward(sum(WEIGHTS[name] * part for name, part in parts.items()))
+        accelerator.clip_grad_norm_(model.parameters(), recipe.largest)
+        optimiser.step()
+        step += 1
+        run.averaged(step)
+        if not accelerator.is_main_process:
+            continue
+        if step % recipe.log_every == 0:
+            run.log(meter.read(step))
+        if held_out and (step % recipe.validate_every == 0 or step == recipe.steps):
+            errors = run.validated(step, held_out)
+        if step % recipe.save_every == 0 or step == recipe.steps:
+            run.save(step)
+    return errors
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -207,67 +135,141 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
-def train(data: Path, out: Path, recipe: Recipe, config: NetworkConfig, *, save_every: int = 500) -> None:
-    """Train, or go on from the checkpoint in `out`; a JSON line every 50 steps tells the losses."""
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(recipe.seed)
-    network = SpatialNetwork(config)
-    average = {name: value.clone() for name, value in network.state_dict().items()}
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    step = _resume(out, network, average, optimiser)
-    rng, generator = (
-        np.random.default_rng([recipe.seed, step]),
-        torch.Generator().manual_seed(recipe.seed + step),
+def _batches(paths: list[Path], recipe: Recipe, first: int, accelerator: Any) -> Iterator[dict[str, Tensor]]:
+    """Yield this process's share of the clips of each step that is left."""
+    from torch.utils.data import DataLoader
+
+    steps = _Steps(paths, recipe, accelerator.process_index, accelerator.num_processes)
+    loader: DataLoader[dict[str, Tensor]] = DataLoader(
+        steps,  # type: ignore[arg-type]  # a data set by its methods
+        batch_size=None,
+        sampler=range(first, recipe.steps),
+        num_workers=recipe.workers,
+        multiprocessing_context="spawn" if recipe.workers else None,
     )
-    batches = stream_pairs(data, rng, batch=recipe.batch, queries=recipe.queries)
-    sums: dict[str, float] = {}
-    start = time.perf_counter()
-    while step < recipe.steps:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        batch = augmented(to_tensors(next(batches)), generator)
-        measured = torch.rand(recipe.batch, generator=generator) < recipe.measured
-        with torch.autocast("cpu", torch.bfloat16):
-            parts = losses(network, batch, measured)
-        total = sum(WEIGHTS[name] * part for name, part in parts.items())
-        optimiser.zero_grad()
-        total.backward()  # type: ignore[union-attr]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        share = min(recipe.average, step / (step + 20))
-        for name, value in network.state_dict().items():
-            average[name].lerp_(value, 1 - share)
+    return iter(loader)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The clips of each step, as a data set whose item n is the batch of step n."""
+
+    paths: list[Path]
+    recipe: Recipe
+    process: int
+    processes: int
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        share = self.recipe.clips // self.processes
+        first = step * self.recipe.clips + self.process * share
+        clips = range(first, first + share)
+        return to_tensors(draw_batch(self.paths, clips, self.recipe.clip, seed=self.recipe.seed))
+
+    def __len__(self) -> int:
+        return self.recipe.steps
+
+
+class _Meter:
+    """Mean losses and speed since the last reading."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.pairs = recipe.clips * recipe.clip.pairs
+        self._clear()
+
+    def _clear(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count, self.begun = 0, time.perf_counter()
+
+    def add(self, parts: Mapping[str, Tensor]) -> None:
+        self.count += 1
         for name, part in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(part.detach()) / 50
-        if step % 50 == 0:
-            rate = 50 * recipe.batch / (time.perf_counter() - start)
-            line = {"step": step, "pairs_per_s": round(rate, 1), **{k: round(v, 4) for k, v in sums.items()}}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            sums, start = {}, time.perf_counter()
-        if step % save_every == 0 or step == recipe.steps:
-            _save(out, step, network, average, optimiser, recipe, config)
+            self.sums[name] = self.sums.get(name, torch.zeros_like(part)) + part
+
+    def read(self, step: int) -> dict[str, float]:
+        losses = {name: round(float(total) / self.count, 5) for name, total in self.sums.items()}
+        loss = sum(WEIGHTS[name] * value for name, value in losses.items())
+        speed = self.count * self.pairs / (time.perf_counter() - self.begun)
+        self._clear()
+        return {"step": step, "loss": round(loss, 5), **losses, "pairs_per_s": round(speed, 1)}
 
 
-def _save(out: Path, step: int, network: Any, average: Any, optimiser: Any, recipe: Any, config: Any) -> None:
-    state = {
-        "step": step,
-        "network": network.state_dict(),
-        "average": average,
-        "optimiser": optimiser.state_dict(),
-        "recipe": asdict(recipe),
-        "config": asdict(config),
-    }
-    torch.save(state, out / "checkpoint.partial")
-    os.replace(out / "checkpoint.partial", out / "checkpoint.pt")
+class _Run:
+    """The state of a run, on disk and in memory."""
 
+    def __init__(
+        self, out: Path, recipe: Recipe, config: NetworkConfig, main: bool, start: Path | None
+    ) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(recipe.seed)
+        self.out, self.recipe, self.config, self.main = out, recipe, config, main
+        self.network = SpatialNetwork(config)
+        if start is not None:
+            self.network.load_state_dict(torch.load(start, weights_only=True, map_location="cpu")["average"])
+        self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.best = math.inf
+        self.optimiser: torch.optim.Optimizer
 
-def _resume(out: Path, network: Any, average: dict[str, Tensor], optimiser: Any) -> int:
-    if not (out / "checkpoint.pt").exists():
-        return 0
-    state = torch.load(out / "checkpoint.pt", weights_only=True)
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    average.update(state["average"])
-    return int(state["step"])
+    def resume(self) -> int:
+        """Take up the last checkpoint, if there is one; return its step."""
+        path = self.out / CHECKPOINT
+        if not path.exists():
+            return 0
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.best = state["average"], state["best"]
+        if self.main:
+            self._forget(state["step"])
+        return int(state["step"])
+
+    def _forget(self, step: int) -> None:
+        """Drop the lines of the log after the checkpoint, which will be written again."""
+        path = self.out / LOG
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in kept))
+
+    @torch.no_grad()
+    def averaged(self, step: int) -> None:
+        """Follow the weights with the moving average."""
+        share = 1 - min(self.recipe.average, step / (step + 20))
+        for name, value in self.network.state_dict().items():
+            average = self.average[name] = self.average[name].to(value.device)
+            average.lerp_(value, share)
+
+    def log(self, line: Mapping[str, float]) -> None:
+        """Write a line to the log and show it."""
+        with (self.out / LOG).open("a") as file:
+            file.write(json.dumps(dict(line)) + "\n")
+        done = f"step {int(line['step'])}/{self.recipe.steps}"
+        print(done, *(f"{name} {value:.4g}" for name, value in line.items() if name != "step"), flush=True)
+
+    def validated(self, step: int, paths: list[Path]) -> dict[str, float]:
+        """Measure the averaged weights, and keep them if they are the best."""
+        network = SpatialNetwork(self.config).to(next(self.network.parameters()).device).eval()
+        network.load_state_dict(self.average)
+        errors = validate(network, paths, self.recipe.clip)
+        score = errors["match_median"] + 0.1 * errors["moving_p90"] + errors["depth_median"]
+        self.log({"step": step, **{name: round(value, 5) for name, value in errors.items()}})
+        if score < self.best:
+            self.best = score
+            self._write(BEST, {"step": step, "average": self.average, "config": asdict(self.config)})
+        return errors
+
+    def save(self, step: int) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "step": step,
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "recipe": asdict(self.recipe),
+            "config": asdict(self.config),
+        }
+        self._write(CHECKPOINT, state)
+
+    def _write(self, name: str, state: Mapping[str, Any]) -> None:
+        partial = self.out / f"{name}.partial"
+        torch.save(state, partial)
+        os.replace(partial, self.out / name)

@@ -89,6 +89,8 @@ def test_measured_depth_is_used_where_it_is_given_and_wanted(weights):
     assert forced.value != pytest.approx(0.7, abs=1e-4) and forced.std > auto.std
     [refused] = SpatialNet(weights, depth="measured").answer([question_of("depth_est_coord", plain)])
     assert not refused.valid and "has no depth" in refused.text
+    assert SpatialNet(weights, depth="measured").needs == {"camera", "depth"}
+    assert SpatialNet(weights).needs == {"camera"}
 
 
 def test_what_cannot_be_answered_says_why(model):
@@ -98,6 +100,12 @@ def test_what_cannot_be_answered_says_why(model):
     assert not one_frame.valid and "compares two frames" in one_frame.text
     [unknown] = model.answer([replace(question_of("depth_est_coord", frame_of(0)), kind="colour")])
     assert not unknown.valid and "colour" in unknown.text
+    for x in (float("nan"), -3.0, 96.5):
+        bad = replace(question_of("vc_coord", frame_of(0), frame_of(1)), points=(PixelPoint(x, 5.0),))
+        fine = question_of("vc_coord", frame_of(0), frame_of(1))
+        outside, answered = model.answer([bad, fine])
+        assert not outside.valid and "outside the picture, 96 x 96" in outside.text
+        assert answered.value is not None
     size = Question("size_width", (frame_of(0), frame_of(1)), labels=("cup",))
     [nameless] = model.answer([size])
     assert not nameless.valid and "needs a point" in nameless.text

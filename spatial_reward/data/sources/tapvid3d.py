@@ -41,8 +41,8 @@ class TAPVid3D:
       it comes from an old release and is refused, because it would pass for one with a still camera.
     * `queries_xyt`: not used.
 
-    Points that keep their distances are one object, the largest first, all named "object"; points in groups of up to
-    five belong to none. A clip states no times: they follow from `fps`.
+    Points that keep their distances are one object, the largest first, all named "object"; points in groups
+    of up to five belong to none. A clip states no times: they follow from `fps`.
 
     Args:
         folder: Of the data set, or of clips.

@@ -1,0 +1,259 @@
+"""The embedded model: a small network that predicts depth and matches, and geometry that does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from spatial_reward.camera import Array, transform
+from spatial_reward.geometry import (
+    CameraMotion,
+    distance,
+    estimated_camera_motion,
+    extents,
+)
+from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable
+from spatial_reward.models.spatialnet_ego import camera_fit, distinct_features, grid_pixels
+from spatial_reward.models.spatialnet_motion import (
+    REGION,
+    body_motion,
+    region_pixels,
+)
+from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
+from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, Eyes, Matched
+from spatial_reward.models.spatialnet_weights import SHIPPED, load_weights
+from spatial_reward.types import Answer, Frame, PixelPoint, Question
+
+DepthSource = Literal["auto", "predicted", "measured"]
+SEEN = 0.5  # probability from which a point counts as seen
+VAGUE = 0.20  # [m]; what is known no better than this is not measured
+DOUBTFUL = 2.5  # [px of a small picture]; a place known no better than this is none
+RAISED = 0.025  # [m] that the lowest known point, the middle of a thing, lies above what it stands on
+BODY = 0.5  # probability from which a cell counts as of the body whose size is asked
+
+Body = tuple[Array, Array]  # pixels (N, 2) and how likely each belongs to it
+
+
+class SpatialNet(RGBD):
+    """Measure with a trained network, from pictures alone or with measured depth.
+
+    Depth is predicted where it is not measured; then matches and depth come from the network, and the motion
+    of a body from one rigid fit over its region. With measured depth, surfaces are registered as by `RGBD`.
+
+    Args:
+        weights: A .safetensors file; None takes the weights that come with the package.
+        depth: "auto" uses measured depth where both frames have it; "predicted" never, "measured" always.
+        pose: As for `RGBD`.
+        support: Height of the horizontal plane that things stand on [m, world], where it is known: the
+            scale that a single picture lacks. None takes it to be just below the lowest point whose place
+            a question knows, if any, and else leaves the scale to the look of things.
+        size: Longer side [px] of the pictures that the network sees.
+        device: Of the network.
+
+    Raises:
+        FileNotFoundError: If there are no weights.
+        ValueError: If an option is unknown, or the weights are damaged.
+    """
+
+    name = "spatialnet"
+    needs = frozenset({"camera"})
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        depth: DepthSource = "auto",
+        pose: PoseSource = "auto",
+        support: float | None = None,  # [m]
+        size: int = 128,  # [px]
+        device: str = "cpu",
+    ) -> None:
+        """Load the weights."""
+        super().__init__(pose)
+        if depth not in get_args(DepthSource):
+            raise ValueError(f"`depth` must be one of {get_args(DepthSource)}, got {depth!r}.")
+        if size % STEP or not SMALLEST <= size <= LARGEST:
+            raise ValueError(f"`size` must be a multiple of {STEP} from {SMALLEST} to {LARGEST}, got {size}.")
+        self.depth = depth
+        if depth == "measured":
+            self.needs = frozenset({"camera", "depth"})
+        network, self.calibration = load_weights(SHIPPED if weights is None else Path(weights))
+        self.eyes = Eyes(network, size, support, depth != "predicted", device)
+        self._bodies: WeakKeyDictionary[Frame, dict[PixelPoint, Body]] = WeakKeyDictionary()
+        self._pictures: WeakKeyDictionary[Frame, Prepared] = WeakKeyDictionary()
+        self._lowest: WeakKeyDictionary[Frame, float] = WeakKeyDictionary()
+        self._found: dict[int, tuple[Matched, Place]] = {}
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question, or say why not; what is alike is computed in one batch."""
+        faults = [_fault(question) for question in questions]
+        answers = iter(self._answers([q for q, fault in zip(questions, faults, strict=True) if not fault]))
+        return [Answer.unknown(fault, source=self.name) if fault else next(answers) for fault in faults]
+
+    def _answers(self, questions: Sequence[Question]) -> list[Answer]:
+        frames = [f for q in questions for f in q.frames if not self._measured(f)]
+        self.eyes.look(frames, self._supports(questions))
+        moving = [q for q in questions if q.kind.startswith(("obj", "vc")) and self._predicts(q)]
+        matched = self.eyes.match([(*_ends(q), self._body(q.frames[0], q.points[0])[0]) for q in moving])
+        self._found = {
+            id(q): (found, self._place(q, found)) for q, found in zip(moving, matched, strict=True)
+        }
+        try:
+            return super().answer(questions)
+        finally:
+            self._found = {}
+
+    def _supports(self, questions: Sequence[Question]) -> dict[Frame, float]:
+        """Guess for each frame how high the plane is, from the lowest known point of its first frame."""
+        if np.isfinite(self.eyes.support):
+            return {}
+        for question in questions:
+            first = question.frames[0]
+            if question.anchor is not None and first.camera is not None:
+                height = transform(first.camera.world_from_camera, question.anchor)[2] - RAISED
+                self._lowest[first] = min(self._lowest.get(first, np.inf), float(height))
+        known = [question for question in questions if question.frames[0] in self._lowest]
+        return {frame: self._lowest[question.frames[0]] for question in known for frame in question.frames}
+
+    def _measured(self, frame: Frame) -> bool:
+        return self.depth == "measured" or (self.depth == "auto" and frame.depth is not None)
+
+    def _predicts(self, question: Question) -> bool:
+        """Tell whether a question about two frames is answered with predicted depth."""
+        frames = question.frames
+        calibrated = all(frame.camera is not None for frame in frames)
+        return (
+            len(frames) > 1 and calibrated and not all(map(self._measured, frames)) and bool(question.points)
+        )
+
+    def _depths(self, question: Question) -> tuple[Array, Array]:
+        frame = question.frames[0]
+        if self._measured(frame):
+            return super()._depths(question)
+        pixels = np.array([(point.x, point.y) for point in question.points if point.frame == 0])
+        depth, relative = self.eyes.seen(frame).depth_at(pixels)
+        return depth, self.calibration["depth"] * relative * depth
+
+    def _body(self, frame: Frame, point: PixelPoint) -> Body:
+        """Return the pixels of a frame that move with a point, found once."""
+        known = self._bodies.setdefault(frame, {})
+        if point not in known:
+            at = (point.x, point.y)
+            known[point] = region_pixels(self.eyes.seen(frame), self.eyes.same_body(frame, at), at)
+        return known[point]
+
+    def _place(self, question: Question, matched: Matched) -> Place:
+        """Improve the network's match of the first point by comparing pictures."""
+        first, second = _ends(question)
+        at = np.array([question.points[0][:2]])
+        depth, _ = self.eyes.seen(first).depth_at(at)
+        camera = self.eyes.seen(second).camera
+        still = camera.project(self.eyes.seen(first).camera.unproject(at, depth))[0][0]
+        patch = cut(self._picture(first), question.points[0][:2])
+        seen = still if camera.contains(still) else None
+        last = None if question.previous is None else question.previous.match
+        where = None if last is None else np.array(last)
+        return place(patch, self._picture(second), seen, matched.pixel[0], where)
+
+    def _picture(self, frame: Frame) -> Prepared:
+        if frame not in self._pictures:
+            self._pictures[frame] = Prepared.of(frame.rgb)
+        return self._pictures[frame]
+
+    def _match(self, question: Question) -> Answer:
+        if not self._predicts(question):
+            return super()._match(question)
+        _, at = self._found[id(question)]
+        std, (x, y) = np.full(2, self.calibration["match"] * at.std), at.pixel
+        return Answer(at.pixel, "px", std, valid=self._sees(question), match=(float(x), float(y)))
+
+    def _sees(self, question: Question) -> bool:
+        matched, at = self._found[id(question)]
+        inside = self.eyes.seen(question.frames[-1]).camera.contains(at.pixel)
+        return bool(matched.visible[0] > SEEN and inside and at.doubt < DOUBTFUL)
+
+    def _object(self, question: Question) -> Answer:
+        if not self._predicts(question):
+            return super()._object(question)
+        reference, current = (self.eyes.seen(frame) for frame in _ends(question))
+        pixels, weight = self._body(question.frames[0], question.points[0])
+        matched, at = self._found[id(question)]
+        moved = body_motion(
+            reference, current, pixels, weight, matched, at, question.anchor, self.calibration
+        )
+        covariance = self.calibration["object"] ** 2 * moved.covariance
+        valid = self._sees(question) and bool(np.trace(covariance) < VAGUE**2)
+        text = f"{at.how}: {at.unlike:.0f} grey levels off, seen with probability {matched.visible[0]:.0%}"
+        if question.kind.startswith("obj_vec"):
+            answer = Answer(moved.displacement, "m", np.sqrt(np.diag(covariance)), covariance=covariance)
+        else:
+            answer = Answer(*_length(moved.displacement, covariance))
+        match = (float(at.pixel[0]), float(at.pixel[1]))
+        return replace(answer, valid=valid, text=text, match=match, motion=moved.motion)
+
+    def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
+        if self.pose == "auto" or (self._measured(reference) and self._measured(current)):
+            return super()._camera_motion(reference, current)
+        if reference.camera is None or current.camera is None:
+            raise Unanswerable("The camera's motion needs the cameras of both frames.")
+        first, second = self.eyes.seen(reference), self.eyes.seen(current)
+        pixels = grid_pixels(reference.width, reference.height)
+        [matched] = self.eyes.match([(reference, current, pixels)])
+        pairs = np.concatenate(
+            [
+                np.stack([pixels, matched.pixel], 1)[matched.visible > SEEN],
+                distinct_features(reference.rgb, current.rgb),
+            ]
+        )
+        fit = camera_fit(first, second, pairs, self.calibration["depth"])
+        if not fit.valid:
+            raise Unanswerable("Too few things match to tell how the camera moved.")
+        motion = estimated_camera_motion(fit, reference.camera.world_from_camera)
+        scale = np.repeat([self.calibration["camera"], self.calibration["angle"]], [3, 2])
+        return replace(motion, covariance=motion.covariance * np.outer(scale, scale))
+
+    def _size(self, question: Question) -> Answer:
+        if not question.points:
+            raise Unanswerable("A size needs a point on the object; this model cannot look for a name.")
+        if all(self._measured(frame) for frame in question.frames):
+            return super()._size(question)
+        points, spread = zip(*(self._extent(question, point) for point in question.points), strict=True)
+        height, length, width = extents(np.concatenate(points))[:3]
+        value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
+        return Answer(float(value), "m", float(np.hypot(max(spread), 0.2 * value)))
+
+    def _extent(self, question: Question, point: PixelPoint) -> tuple[Array, float]:
+        """Return the world points (N, 3) of the body under a point, and what a cell covers there [m]."""
+        frame = question.frames[point.frame]
+        seen, at = self.eyes.seen(frame), (point.x, point.y)
+        body = self.eyes.same_body(frame, at) > BODY
+        pixels = np.concatenate([[at], seen.cell_pixels()[body]])
+        near = (np.abs((pixels - at) * seen.scale) <= 4 * REGION).all(-1)
+        depth, _ = seen.depth_at(pixels[near])
+        lifted = seen.camera.rays(pixels[near]) * depth[:, None]
+        cell = 4 / float(seen.scale.mean()) * float(depth[0]) / float(seen.camera.intrinsics[0, 0])
+        return transform(seen.camera.world_from_camera, lifted), cell
+
+
+def _fault(question: Question) -> str:
+    """Say what is wrong with a point of a question; nothing for none."""
+    for point in question.points:
+        if not 0 <= point.frame < len(question.frames):
+            return f"Point {tuple(point)} is in frame {point.frame}, of {len(question.frames)}."
+        frame = question.frames[point.frame]
+        if not (0 <= point.x <= frame.width and 0 <= point.y <= frame.height):  # nor is NaN
+            return f"Pixel ({point.x}, {point.y}) is outside the picture, {frame.width} x {frame.height}."
+    return ""
+
+
+def _length(vector: Array, covariance: Array) -> tuple[float, str, float]:
+    length, std = distance(vector, covariance)
+    return length, "m", std
+
+
+def _ends(question: Question) -> tuple[Frame, Frame]:
+    return question.frames[0], question.frames[-1]

@@ -1,0 +1,163 @@
+"""From SpatialNet's matches and depths to the motion of a body around a pixel, for known camera poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatial_reward.camera import Array, Camera, rigid
+from spatial_reward.geometry import lift
+from spatial_reward.models.spatialnet_patch import Place
+from spatial_reward.models.spatialnet_sight import Matched, Seen
+
+REGION = 24  # pixels of a body that are matched beside the one asked about
+REACH = 12  # cells from the pixel that a body may extend
+SAME = 0.5  # probability from which a cell counts as of the same body
+ANCHOR_DEPTH = 0.03  # [m] that a body's centre is apart, in depth, from its surface
+AGREES = 4.0  # [px of a small picture] from the network's match within which its change of depth holds
+UNEVEN = 0.005  # [m] by which the height of what slides may change
+DISAGREE = 3.0  # standard deviations beyond which a body has not slid
+STILL_SHARE = 0.5  # of the error of a place that what did not move has
+
+
+@dataclass(frozen=True, eq=False)
+class BodyMotion:
+    """How a body moved, in the reference camera's axes.
+
+    Attributes:
+        motion: (4, 4).
+        displacement: (3,) of the point asked about [m].
+        covariance: (3, 3) of it [m^2], not calibrated.
+    """
+
+    motion: Array
+    displacement: Array
+    covariance: Array
+
+
+def region_pixels(seen: Seen, same: Array, pixel: tuple[float, float]) -> tuple[Array, Array]:
+    """Choose pixels (1 + N, 2) of a body, first the one asked about, with how likely each belongs to it.
+
+    Args:
+        seen: The reference frame.
+        same: (h, w) probability of each cell to move with the pixel.
+        pixel: The one asked about.
+    """
+    centres = seen.cell_pixels()
+    near = np.abs((centres - pixel) * seen.scale).max(-1) <= 4 * REACH
+    share = np.where(near & (same > SAME), same, 0.0)
+    order = np.argsort(-share.ravel(), kind="stable")[: int((share > 0).sum())]
+    chosen = (
+        order[np.linspace(0, len(order) - 1, min(REGION, len(order))).astype(int)] if len(order) else order
+    )
+    pixels = np.concatenate([[pixel], centres.reshape(-1, 2)[chosen]])
+    weight = np.concatenate([[1.0], share.ravel()[chosen]])
+    missing = REGION + 1 - len(pixels)  # of one length, so that bodies are matched in one batch
+    return np.concatenate([pixels, np.repeat([pixel], missing, 0)]), np.append(weight, np.zeros(missing))
+
+
+def body_motion(
+    reference: Seen,
+    current: Seen,
+    pixels: Array,
+    weight: Array,
+    matched: Matched,
+    place: Place,
+    anchor: Array | None,
+    scales: Mapping[str, float],
+) -> BodyMotion:
+    """Tell how a body moved from where its patch is and how its depth changed, camera poses being known.
+
+    A turn of the body is not measured. The error of depth itself stretches both the motion and what the
+    camera's own motion makes of it.
+
+    Args:
+        reference: First frame.
+        current: Second frame.
+        pixels: (N, 2) of the body, first the one asked about.
+        weight: (N,) how likely each belongs to it.
+        matched: Where the network sees them.
+        place: Where the first one was found.
+        anchor: (3,) point asked about in the reference camera's axes [m]; None is the surface itself.
+        scales: Calibration of "depth", "match" and "ratio".
+    """
+    depth, depth_std = reference.depth_at(pixels)
+    relative = scales["depth"] * depth_std[0]
+    if anchor is not None:
+        depth, relative = _anchored(depth, relative, anchor)
+    first_from_second = reference.camera.camera_from_world @ current.camera.world_from_camera
+    rotation, shift = first_from_second[:3, :3], first_from_second[:3, 3]
+    told = _depth_change(reference, current, pixels, weight, matched, place, scales)
+    sliding = _slid(reference.camera, current.camera, pixels[0], depth[0], place, scales["match"])
+    log_ratio, ratio_std = _fused(told, sliding)
+    there = depth[:1] * np.exp(log_ratio)
+    seen, spread = lift(
+        current.camera, place.pixel[None], there, scales["match"] * place.std, there * ratio_std
+    )
+    before = reference.camera.rays(pixels[0]) * depth[0]
+    displacement = rotation @ seen[0] + shift - before
+    covariance = rotation @ spread[0] @ rotation.T
+    if place.how == "still":
+        return BodyMotion(np.eye(4), np.zeros(3), STILL_SHARE**2 * covariance)
+    stretched = relative * (displacement - shift)
+    return BodyMotion(
+        rigid(np.eye(3), displacement), displacement, covariance + np.outer(stretched, stretched)
+    )
+
+
+def _depth_change(
+    reference: Seen,
+    current: Seen,
+    pixels: Array,
+    weight: Array,
+    matched: Matched,
+    place: Place,
+    scales: Mapping[str, float],
+) -> tuple[float, float]:
+    """Return the change of log depth of the body and its standard deviation.
+
+    That of the matches, over the body's region; where the body was found elsewhere, that of both depths.
+    """
+    if np.linalg.norm(place.pixel - matched.pixel[0]) <= AGREES * place.unit:
+        trust = weight * matched.visible / matched.ratio_std**2
+        trust = trust / trust.sum()
+        return float(trust @ matched.log_ratio), scales["ratio"] * float(trust @ matched.ratio_std)
+    (before, before_std), (after, after_std) = (
+        seen.depth_at(at[None]) for seen, at in ((reference, pixels[0]), (current, place.pixel))
+    )
+    std = scales["depth"] * float(np.hypot(before_std[0], after_std[0]))
+    return float(np.log(after[0] / before[0])), std
+
+
+def _slid(
+    first: Camera, second: Camera, pixel: Array, depth: float, place: Place, scale: float
+) -> tuple[float, float]:
+    """Return the change of log depth and its standard deviation if the body has kept its height."""
+    height = first.unproject(pixel, depth)[2]
+    falling = second.world_from_camera[2, :3]  # how each camera axis changes height
+    slope = float(falling @ second.rays(place.pixel))
+    there = (height - second.world_from_camera[2, 3]) / slope if slope else -1.0
+    if there <= 0:
+        return 0.0, np.inf
+    tilt = np.linalg.norm(falling[:2] / np.diag(second.intrinsics)[:2])  # change of slope by a pixel
+    std = np.hypot(scale * place.std * tilt, UNEVEN / there) / abs(slope)
+    return float(np.log(there / depth)), float(std)
+
+
+def _fused(told: tuple[float, float], sliding: tuple[float, float]) -> tuple[float, float]:
+    """Weigh two estimates by their precision where they agree; else believe the first."""
+    if abs(told[0] - sliding[0]) > DISAGREE * np.hypot(told[1], sliding[1]):
+        return told
+    share = told[1] ** 2 / (told[1] ** 2 + sliding[1] ** 2)
+    std = told[1] * np.sqrt(1 - share)
+    return float(told[0] + share * (sliding[0] - told[0])), float(std)
+
+
+def _anchored(depth: Array, relative: float, anchor: Array) -> tuple[Array, float]:
+    """Scale predicted depths (N,) so that the first agrees with a known point, as far as it is known."""
+    known = ANCHOR_DEPTH / max(float(anchor[2]), ANCHOR_DEPTH)
+    share = relative**2 / (relative**2 + known**2)
+    scale = (max(float(anchor[2]) - ANCHOR_DEPTH / 2, ANCHOR_DEPTH) / depth[0]) ** share
+    return depth * scale, float(relative * known / np.hypot(relative, known))

@@ -1,0 +1,95 @@
+"""Turn a training checkpoint into weights that know how wrong they are.
+
+python -m spatial_reward.training.calibrate_spatialnet --checkpoint RUN/best.pt --data VALIDATION_SHARDS
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spatial_reward.camera import Array
+from spatial_reward.models.spatialnet import SpatialNet
+from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, load_weights, save_weights
+from spatial_reward.training.evaluate_spatialnet import MOTION, TWO_SIDED, maker, measure
+from spatial_reward.training.spatialnet_trials import Trial, draw_trials
+
+
+def export(checkpoint: Path, weights: Path, about: Mapping[str, object]) -> None:
+    """Write the averaged weights of a checkpoint, not calibrated yet.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+    """
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    network = SpatialNetwork(NetworkConfig(**state["config"]))
+    network.load_state_dict(state["average"])
+    save_weights(weights, network, UNCALIBRATED, {"steps": state["step"], **about})
+
+
+def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
+    """Fit one factor per quantity, so that 90 % of the errors of valid answers lie in stated 90 % intervals.
+
+    First what the network says (depth, match, change of depth), then what geometry makes of it. The factors
+    are written into the file of the weights.
+    """
+    network, _ = load_weights(weights)
+    columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
+    placed = columns["match_valid"] > 0
+    scales = dict(UNCALIBRATED)
+    scales["depth"] = _factor(columns["depth_error"], columns["depth_std"])
+    scales["match"] = _factor(columns["match_x"][placed], columns["match_std"][placed])
+    scales["ratio"] = _factor(*_ratios(weights, trials))
+    save_weights(weights, network, scales, {})
+    columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
+    spread = np.concatenate([columns[f"object_std_{axis}"][placed] for axis in "xyz"])
+    scales["object"] = _factor(np.concatenate([columns[f"object_{axis}"][placed] for axis in "xyz"]), spread)
+    columns = measure(maker(weights, "predicted", "estimated"), trials, depth=False, support=True)
+    travelling = columns["camera_distance"] > MOTION
+    scales["camera"] = _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling])
+    scales["angle"] = _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling])
+    save_weights(weights, network, scales, {"calibrated_on": len(trials)})
+    return scales
+
+
+def _ratios(weights: Path, trials: Sequence[Trial]) -> tuple[Array, Array]:
+    """Return errors and standard deviations of the log change of depth of what is seen."""
+    errors, stds = [], []
+    for trial in trials:
+        if trial.visible:
+            model = SpatialNet(weights, depth="predicted", support=trial.support)
+            question = trial.question("vc_coord", depth=False)
+            pixel = np.array([trial.pixel[:2]])
+            [found] = model.eyes.match([(*question.frames, pixel)])  # type: ignore[list-item]
+            errors.append(found.log_ratio[0] - np.log(trial.target_depth / trial.depth))
+            stds.append(found.ratio_std[0])
+    return np.array(errors), np.array(stds)
+
+
+def _factor(error: Array, std: Array) -> float:
+    known = np.isfinite(error) & np.isfinite(std) & (std > 0)
+    if not known.any():
+        return 1.0
+    return float(np.quantile(np.abs(error[known]) / std[known], 0.9) / TWO_SIDED)
+
+
+def main() -> None:
+    """Export, calibrate, and say the factors."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of validation shards")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="default: the weights of the package")
+    parser.add_argument("--count", type=int, default=400, help="trials")
+    given = parser.parse_args()
+    export(given.checkpoint, given.out, {})
+    scales = calibrate(given.out, draw_trials(given.data, given.count))
+    print(given.out, {name: round(value, 3) for name, value in scales.items()})
+
+
+if __name__ == "__main__":
+    main()

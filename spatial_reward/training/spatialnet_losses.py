@@ -1,0 +1,129 @@
+"""What SpatialNet is trained to say. Every loss is a mean over the pairs, so shares of a batch add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spatial_reward.data.pairs import SKY
+from spatial_reward.models.spatialnet_input import network_input, ray_map, support_depth
+from spatial_reward.models.spatialnet_network import STRIDE, Features, Matches, SpatialNetwork, cells
+
+WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "ratio": 0.4}
+_NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
+_MASKED = 8  # query pixels of a pair that the mask is taught with
+
+
+class Losses(nn.Module):
+    """A network wrapped so that one forward call gives all losses, as data-parallel training wants it."""
+
+    def __init__(self, network: SpatialNetwork) -> None:
+        """Wrap the network."""
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the losses by name of a batch as of `to_tensors`."""
+        features = self.network.encode(pictures(batch))
+        reference, current = (frames_of(features, batch, name) for name in ("first", "second"))
+        pairs = {key: batch[key].flatten(0, 1) for key in ("pixel", "target", "target_depth", "visible")}
+        matches = self.network.match(reference, current, pairs["pixel"])
+        error = (matches.pixel - pairs["target"]).abs().sum(-1)
+        return {
+            "depth": _depth_loss(features, batch),
+            "match": _match_loss(matches, pairs, current.match.shape[2:]),
+            "place": _place_loss(error, matches.log_scale, pairs["visible"]),
+            "visible": F.binary_cross_entropy_with_logits(matches.visible, pairs["visible"].float()),
+            "mask": _mask_loss(self.network, reference, batch),
+            "ratio": _ratio_loss(matches, batch, pairs),
+        }
+
+
+def to_tensors(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Turn a batch of arrays into tensors."""
+    return {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in batch.items()}
+
+
+def pictures(batch: Mapping[str, Tensor]) -> Tensor:
+    """Build the network's input (S K, 9, H, W) of S clips of K frames."""
+    rgb = batch["rgb"].flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+    rays = ray_map(batch["intrinsics"].flatten(0, 1), *rgb.shape[2:])
+    frames = batch["rgb"].shape[1]
+    support = batch["support"].repeat_interleave(frames)
+    plane = support_depth(rays, batch["world_from_camera"].flatten(0, 1), support)
+    mirror = batch["mirror"].repeat_interleave(frames)[:, None, None]
+    plane = torch.where(mirror, plane.flip(-1), plane)
+    return network_input(rgb, rays, batch["measured"].flatten(0, 1), plane)
+
+
+def frames_of(features: Features, batch: Mapping[str, Tensor], name: str) -> Features:
+    """Pick the features of each pair's "first" or "second" frame."""
+    frames = batch["rgb"].shape[1]
+    scene = torch.arange(len(batch[name]), device=batch[name].device)[:, None]
+    index = (scene * frames + batch[name]).flatten()
+    return Features(*(feature[index] for feature in features))
+
+
+def _depth_loss(features: Features, batch: Mapping[str, Tensor]) -> Tensor:
+    """Laplace negative log-likelihood of log depth, heavier on things than on the room."""
+    depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
+    known = depth.isfinite()
+    weight = known * torch.where((body > 0) & (body != SKY), 5.0, 0.5)
+    error = (features.log_depth - torch.where(known, depth, 1.0).log()).abs()
+    scale = features.log_depth_scale
+    return ((error * (-scale).exp() + scale) * weight).mean()
+
+
+def _match_loss(matches: Matches, pairs: Mapping[str, Tensor], grid: torch.Size) -> Tensor:
+    """Cross-entropy against the four cells around the true place, by bilinear shares."""
+    height, width = grid
+    cell = (torch.nan_to_num(pairs["target"]) / STRIDE - 0.5).clamp(min=0)
+    x, y = cell[..., 0].clamp(max=width - 1), cell[..., 1].clamp(max=height - 1)
+    left, top = x.floor().clamp(max=width - 2), y.floor().clamp(max=height - 2)
+    log_shares = matches.logits.float().log_softmax(-1)
+    total = torch.zeros_like(x)
+    for right in (0, 1):
+        for below in (0, 1):
+            share = (1 - (x - left - right).abs()) * (1 - (y - top - below).abs())
+            index = ((top + below) * width + left + right).long()
+            total = total - share * log_shares.gather(-1, index[..., None])[..., 0]
+    return (total * pairs["visible"]).mean()
+
+
+def _place_loss(error: Tensor, log_scale: Tensor, visible: Tensor) -> Tensor:
+    error = torch.where(error < _NEAR, error, error.detach())
+    return ((torch.nan_to_num(error) * (-log_scale).exp() + log_scale) * visible).mean()
+
+
+def _ratio_loss(matches: Matches, batch: Mapping[str, Tensor], pairs: Mapping[str, Tensor]) -> Tensor:
+    """Laplace negative log-likelihood of the change of log depth of the points that are seen."""
+    scene = torch.arange(len(batch["first"]), device=batch["first"].device)[:, None]
+    column, row = pairs["pixel"].floor().long().unbind(-1)
+    depth = batch["depth"][scene, batch["first"]].flatten(0, 1)
+    before = depth[torch.arange(len(depth), device=depth.device)[:, None], row, column]
+    known = pairs["visible"] & (before > 0) & (pairs["target_depth"] > 0)
+    true = torch.where(known, pairs["target_depth"] / before, 1.0).log()
+    scale = matches.log_ratio_scale
+    return (((matches.log_ratio - true).abs() * (-scale).exp() + scale) * known).mean()
+
+
+def _mask_loss(network: SpatialNetwork, reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
+    """Balanced cross-entropy of which cells ride on the same body as a query."""
+    pixel = batch["pixel"].flatten(0, 1)[:, :_MASKED]
+    column, row = pixel.floor().long().unbind(-1)
+    scene = torch.arange(len(batch["first"]), device=batch["first"].device)[:, None]
+    body = batch["body"][scene, batch["first"]].flatten(0, 1)
+    own = body[torch.arange(len(body), device=body.device)[:, None], row, column]
+    same = (cells(body)[:, None] == own[..., None, None]).float()
+    loss = F.binary_cross_entropy_with_logits(
+        network.same_body(reference, pixel).float(), same, reduction="none"
+    ).flatten(2)
+    same = same.flatten(2)
+    inside = (loss * same).sum(-1) / same.sum(-1).clamp_min(1)
+    outside = (loss * (1 - same)).sum(-1) / (1 - same).sum(-1).clamp_min(1)
+    return (inside + outside).mean()
