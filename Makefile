@@ -1,4 +1,4 @@
-# make demo: the main job, from nothing.   make test: the whole suite, from nothing.
+# make demo: the main job, from nothing.   make test: the suite, from nothing; make slow: what takes longer of it.
 # make check: style and types.             make build: the wheel from the sdist, tried in a clean environment.
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check build
+.PHONY: demo test slow check build
 
 demo: $(VENV)/.demo
 	$(BIN)/spatial-reward demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
