@@ -100,6 +100,11 @@ def _text(words: str) -> Message:
     return {"type": "text", "text": words}
 
 
+def dot_seed(question: Question) -> str:
+    """Return the seed of a question's colours that depends on nothing but its kind and its points."""
+    return sha256(f"{question.kind} {question.points}".encode()).hexdigest()
+
+
 def dots_on(question: Question, frame: int, seed: str) -> list[Dot]:
     """List the dots that a question shows in frame number `frame`, coloured by `seed` alone.
 

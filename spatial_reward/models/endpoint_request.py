@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
 
-from spatial_reward.chat import Picture, drawn, messages
+from spatial_reward.chat import Picture, dot_seed, drawn, messages
 from spatial_reward.models.answer_format import CHOICES, pattern, schema
 from spatial_reward.models.coordinates import Family, Translation, fitted, translate
 from spatial_reward.questions import kind
@@ -101,7 +100,7 @@ class RequestStyle:
     def _messages(self, question: Question, prompt: str) -> list[dict[str, Any]]:
         asked = messages(question, prompt)
         pictures = [fitted(frame.rgb, self.family) for frame in question.frames]
-        seed = sha256(f"{question.kind} {question.points}".encode()).hexdigest()
+        seed = dot_seed(question)
         urls = iter([data_url(picture, self.picture_format) for picture in drawn(question, pictures, seed)])
         for message in asked:
             message["content"] = [

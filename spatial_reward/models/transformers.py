@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from spatial_reward.camera import Array
-from spatial_reward.chat import Picture, drawn, messages
+from spatial_reward.chat import Picture, dot_seed, drawn, messages
 from spatial_reward.chat_tokens import asked_text
 from spatial_reward.models.coordinates import FAMILIES, Family, Space, family, fitted, read, translate
 from spatial_reward.models.number_grammar import TokenGrammar
@@ -176,7 +175,7 @@ class Transformers:
         words = kind(question.kind).phrase(question, np.random.default_rng(0), self.format_hint and hint)
         words, space = translate(words, question, self.family)
         whole = [fitted(frame.rgb, self.family) for frame in question.frames]
-        seed = sha256(f"{question.kind} {question.points}".encode()).hexdigest()
+        seed = dot_seed(question)
         text = asked_text(self.processor, messages(question, words), self.family.template)
         return Asked(question, text, drawn(question, whole, seed), space)
 

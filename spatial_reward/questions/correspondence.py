@@ -15,6 +15,7 @@ from spatial_reward.types import Answer, Frame, PixelPoint, Question, Scene
 LETTERS = ("A", "B", "C", "D")
 PAPER_BORDER = 10  # [px] right and bottom border without distractors
 STRICT_SEPARATION = 0.10  # share of the image's width between any two of the four candidates
+HARD_RING = (0.03, 0.10)  # shares of the width between the right dot and the wrong ones
 STRICT_TRIES = 60  # points tried as distractors
 
 Match = tuple[Frame, Frame, PixelPoint, PixelPoint]
@@ -28,19 +29,21 @@ def coordinates(scene: Scene, pair: tuple[int, int], point: int) -> Question:
 
 
 def choice(
-    scene: Scene, pair: tuple[int, int], point: int, rng: np.random.Generator, mode: Mode
+    scene: Scene, pair: tuple[int, int], point: int, rng: np.random.Generator, mode: Mode, hard: bool = False
 ) -> Question | None:
     """Ask which of four lettered dots of the second frame is a point of the first; None without room.
 
-    Points and labels run in parallel: the dot of the first frame without a letter, then A to D.
+    Points and labels run in parallel: the dot of the first frame without a letter, then A to D. In `hard`
+    questions the wrong dots lie close to the right one.
     """
     first, second, here, there = _match(scene, pair, point)
     pixel = np.array(there[:2])
-    wrong = (
-        _paper_distractors(pixel, second, rng)
-        if mode == "paper"
-        else _like_the_truth(scene, pair[1], pixel, np.array(here[:2]), rng)
-    )
+    if hard:
+        wrong = _near(pixel, second, rng)
+    elif mode == "paper":
+        wrong = _paper_distractors(pixel, second, rng)
+    else:
+        wrong = _like_the_truth(scene, pair[1], pixel, np.array(here[:2]), rng)
     if wrong is None:
         return None
     right = int(rng.integers(4))
@@ -85,6 +88,16 @@ def _paper_distractors(truth: Array, frame: Frame, rng: np.random.Generator) -> 
     return wrong
 
 
+def _near(truth: Array, frame: Frame, rng: np.random.Generator) -> Array | None:
+    """Draw three pixels in a ring around the truth, apart from each other; None where there is no room."""
+    low, high = (share * frame.width for share in HARD_RING)
+    angle, away = rng.uniform(0, 2 * np.pi, STRICT_TRIES), rng.uniform(low, high, STRICT_TRIES)
+    pixels = truth + away[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    inside = ((pixels >= 0) & (pixels < (frame.width, frame.height))).all(axis=1)
+    chosen = _apart([truth], pixels[inside], 3, low)
+    return np.array(chosen[1:]) if len(chosen) == 4 else None
+
+
 def _like_the_truth(
     scene: Scene, second: int, truth: Array, start: Array, rng: np.random.Generator
 ) -> Array | None:
@@ -96,23 +109,23 @@ def _like_the_truth(
     camera = camera_of(scene, second)
     others = rng.permutation(np.flatnonzero(seen_by(scene)[second]))[:STRICT_TRIES]
     pixels = camera.project(scene.points[second, others])[0]
-    reach = np.linalg.norm(truth - start)
+    reach, gap = np.linalg.norm(truth - start), STRICT_SEPARATION * camera.width
     nearer = np.linalg.norm(pixels - start, axis=-1) < reach
     for count in map(int, rng.permutation(4)):
-        chosen = _apart([truth], pixels[nearer], count, camera.width)
-        chosen = _apart(chosen, pixels[~nearer], 4 - len(chosen), camera.width)
+        chosen = _apart([truth], pixels[nearer], count, gap)
+        chosen = _apart(chosen, pixels[~nearer], 4 - len(chosen), gap)
         if len(chosen) == 4:
             return rng.permutation(np.array(chosen[1:]))
     return None
 
 
-def _apart(chosen: list[Array], pixels: Array, count: int, width: int) -> list[Array]:
-    """Add the first `count` of the pixels that keep clear of the chosen ones and of each other."""
+def _apart(chosen: list[Array], pixels: Array, count: int, gap: float) -> list[Array]:
+    """Add the first `count` of the pixels that keep `gap` [px] from the chosen ones and from each other."""
     wanted = len(chosen) + count
     for pixel in pixels:
         if len(chosen) == wanted:
             break
-        if min(np.linalg.norm(pixel - other) for other in chosen) >= STRICT_SEPARATION * width:
+        if min(np.linalg.norm(pixel - other) for other in chosen) >= gap:
             chosen = [*chosen, pixel]
     return chosen
 

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spatial_reward.chat import Message, Picture, drawn, messages
+from spatial_reward.chat import Message, Picture, dot_seed, drawn, messages
 from spatial_reward.chat_tokens import IGNORED, asked_text, continued_ids
 from spatial_reward.models.coordinates import THOUSANDTHS, Family, Space, fitted, translate
 from spatial_reward.models.vlm_processor import encode
@@ -111,7 +110,7 @@ class Encoder:
             reply = _translated_reply(reply, question, put.space)
         pictures = [fitted(frame.rgb, self.family) for frame in question.frames]
         # The colours of inference, which depend on nothing but the question.
-        seed = sha256(f"{question.kind} {question.points}".encode()).hexdigest()
+        seed = dot_seed(question)
         return messages(question, put.prompt, reply), drawn(question, pictures, seed)
 
     def _parts(self, talk: Sequence[Message]) -> Iterator[Part]:

@@ -33,7 +33,7 @@ def draw_correspondence(
         pair = (one.first, one.second)
         if kind == "vc_coord":
             return coordinates(scene, pair, one.thing)
-        return choice(scene, pair, one.thing, rng, rules.mode)
+        return choice(scene, pair, one.thing, rng, rules.mode, hard=rules.hard)
 
     asked = with_twins(candidates, ask, count, rules, "swapped")
     return [Drawn(question, (one.first, one.second), twin) for question, one, twin in asked]

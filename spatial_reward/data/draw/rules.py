@@ -32,6 +32,8 @@ class Rules:
             engine: its overlap bins, its displacement bins, its thresholds.
         still_share: Of object-motion questions, those about a point that did not move.
         near_share: Of correspondence questions, at most those whose point stays near its pixel.
+        hard: Whether the wrong dots of a choice lie close to the right one, as for the published study of
+            emergence, whose distances are not known: between 3 and 10 % of the width.
         twins: Share of camera and motion questions that come again with their frames exchanged.
         most_frames: Frames of a question about motion, at most; those beyond two lie between.
 
@@ -44,6 +46,7 @@ class Rules:
     near_share: float = 0.10
     twins: float = 0.05
     most_frames: int = 2
+    hard: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no share, no mode, no clip."""

@@ -242,6 +242,16 @@ def test_nothing_is_between_frames_of_a_camera_question_where_other_things_move(
         assert len(one.frames) == 2
 
 
+def test_hard_choices_have_near_dots(scenes):
+    found = draw(scenes["static"], "vc_mcq", 60, np.random.default_rng(0), Rules(hard=True))
+    assert len(found) == 60
+    for one in found:
+        dots = np.array([point[:2] for point in one.question.points[1:]])
+        right = "ABCD".index(one.question.answer.value)
+        gaps = np.linalg.norm(np.delete(dots, right, axis=0) - dots[right], axis=1) / 160
+        assert (gaps >= 0.03 - 1e-9).all() and (gaps <= 0.10 + 1e-9).all()
+
+
 def test_bad_rules_and_subtasks_are_named(scenes):
     with pytest.raises(ValueError, match="'loose'"):
         Rules("loose")
