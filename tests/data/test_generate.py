@@ -253,7 +253,7 @@ def flip(path):
         ("manifest.json", cut),
         ("skipped.json", Path.unlink),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_is_damaged_is_made_again(name, damage, make, whole, tmp_path):
     final, folder = content(whole), shutil.copytree(whole, tmp_path / "set")
