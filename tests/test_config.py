@@ -31,7 +31,7 @@ def test_goals_need_no_quoting(goal):
     [
         (["evn=x"], "Unknown key 'evn'. Did you mean: env"),
         (["model.nois=1"], "Unknown key 'model.nois'"),
-        (["model=foo"], "Available options in 'model': oracle rgbd"),
+        (["model=foo"], "Available options in 'model': endpoint oracle rgbd"),
         (["env"], "Expected key=value, got 'env'"),
         (["+extra=1"], r"Unknown key '\+extra'"),
         (["hydra.run.dir=x"], "Unknown key 'hydra.run.dir'"),
@@ -64,3 +64,12 @@ def test_composes_inside_another_hydra_program_and_in_threads():
             thread.join()
         assert outer_compose("demo").seed == 0
     assert [config["seed"] for config in found] == [3] * 6
+
+
+def test_a_source_that_must_be_told_its_place_composes_and_says_what_is_missing():
+    given = compose("generate", ["source=scannet", "source.root=somewhere"])
+    assert given["source"]["root"] == "somewhere" and given["source"]["mode"] == "strict"
+    with pytest.raises(ValueError, match="root"):
+        from spatial_reward.data.sources import load_source
+
+        load_source(**compose("generate", ["source=scannet"])["source"])

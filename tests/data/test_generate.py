@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from interrupts import hear
 
 from spatial_reward.config import compose
 from spatial_reward.data.drawing import key_of
@@ -205,7 +206,7 @@ def test_killed_at_any_moment_and_resumed_it_is_the_same(
 @pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_can_be_resumed(command, generate, tmp_path):
     words = ("source.slow=0.3", "source.scenes=6", "out=set")
-    process = command(*words, "workers=2", start_new_session=True)
+    process = command(*words, "workers=2", start_new_session=True, preexec_fn=hear)
     while not files(tmp_path / "set" / "scenes", "room*") and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it, to all

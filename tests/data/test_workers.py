@@ -12,6 +12,7 @@ from itertools import count
 from multiprocessing import active_children
 
 import pytest
+from interrupts import hear
 
 from spatial_reward.data.workers import connected, cores, peak_memory, run
 
@@ -111,6 +112,7 @@ def sleepers(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear,
     )
     lines = [process.stdout.readline() for _ in range(2)]
     assert lines == ["at work\n"] * 2
