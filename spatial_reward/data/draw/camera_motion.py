@@ -13,7 +13,7 @@ from spatial_reward.questions.camera_motion import CLEAR, Motion, motion_of_came
 from spatial_reward.questions.views import STRICT_OVERLAP
 from spatial_reward.types import Question, Scene
 
-MOST_OF_A_WORD = 0.55  # share of the questions that one of two directions may answer
+MOST_OF_A_WORD = 0.52  # share of the questions that one of two directions may answer
 
 
 def draw_camera_motion(
