@@ -12,8 +12,9 @@ transformers = pytest.importorskip("transformers")
 
 from spatial_reward.chat_tokens import asked_text  # noqa: E402
 from spatial_reward.models.tiny_tokenizer import tiny_tokenizer  # noqa: E402
-from spatial_reward.models.tiny_vlm import TEMPLATES, build_tiny_vlm  # noqa: E402
+from spatial_reward.models.tiny_vlm import CONFIGS, TEMPLATES, build_tiny_vlm  # noqa: E402
 from spatial_reward.models.vlm_processor import encode, load_processor, picture_options  # noqa: E402
+from spatial_reward.models.vlm_sizes import SIZES  # noqa: E402
 from spatial_reward.questions.wording_depth import DEPTH_WORDING  # noqa: E402
 
 CLASSES = {"internvl": "InternVLForConditionalGeneration", "qwen3_vl": "Qwen3VLForConditionalGeneration"}
@@ -150,3 +151,15 @@ def test_python_entry_builds_a_checkpoint(tmp_path):
     assert wrong.returncode and wrong.stderr.startswith(
         "Usage: python -m spatial_reward.models.tiny_vlm FOLDER"
     )
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [("35m", 30e6, 60e6), ("8b", 7.4e9, 9.5e9)])
+@pytest.mark.parametrize("family", ["internvl", "qwen3_vl"])
+def test_other_sizes_have_their_parameters(family, size, least, most):
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    config = CONFIGS[family](tiny_tokenizer(family, TEMPLATES[family]), SIZES[size][family])
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+    assert least < sum(weight.numel() for weight in model.parameters()) < most
