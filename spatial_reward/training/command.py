@@ -31,7 +31,14 @@ def chosen(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def run(model: str, config: Mapping[str, Any]) -> Path:
-    """Train `model` as its configuration says; return the folder of the run."""
+    """Train `model` as its configuration says; return the folder of the run.
+
+    Raises:
+        ValueError: If a setting that has no default is not given.
+    """
+    missing = [key for key, value in config.items() if value == "???"]
+    if missing:
+        raise ValueError(f"Training {model!r} needs {', '.join(f'{key}=...' for key in missing)}.")
     module, _, function = MODELS[model].partition(".")
     folder: Path = getattr(import_module(f"spatial_reward.training.{module}"), function)(config)
     return folder

@@ -103,17 +103,7 @@ def train(
     meter = _Meter(recipe)
     errors: dict[str, float] = {}
     for batch in batches:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        parts = model({key: value.to(accelerator.device) for key, value in batch.items()})
-        shared = {name: accelerator.reduce(part.detach(), "mean") for name, part in parts.items()}
-        if not all(part.isfinite() for part in shared.values()):
-            raise ValueError(f"The loss is not finite at step {step}: lower `rate` or use precision=no.")
-        meter.add(shared)
-        optimiser.zero_grad()
-        accelerator.backward(sum(WEIGHTS[name] * part for name, part in parts.items()))
-        accelerator.clip_grad_norm_(model.parameters(), recipe.largest)
-        optimiser.step()
+        meter.add(_learn(model, optimiser, batch, step, recipe, accelerator))
         step += 1
         run.averaged(step)
         if not accelerator.is_main_process:
@@ -125,6 +115,23 @@ def train(
         if step % recipe.save_every == 0 or step == recipe.steps:
             run.save(step)
     return errors
+
+
+def _learn(
+    model: Any, optimiser: Any, batch: Mapping[str, Any], step: int, recipe: Recipe, accelerator: Any
+) -> dict[str, torch.Tensor]:
+    """Take one step; return the losses, averaged over the processes."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, step)
+    parts = model({key: value.to(accelerator.device) for key, value in batch.items()})
+    shared = {name: accelerator.reduce(part.detach(), "mean") for name, part in parts.items()}
+    if not all(part.isfinite() for part in shared.values()):
+        raise ValueError(f"The loss is not finite at step {step}: lower `rate` or use precision=no.")
+    optimiser.zero_grad()
+    accelerator.backward(sum(WEIGHTS[name] * part for name, part in parts.items()))
+    accelerator.clip_grad_norm_(model.parameters(), recipe.largest)
+    optimiser.step()
+    return shared
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

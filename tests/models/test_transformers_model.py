@@ -388,4 +388,5 @@ def test_half_precision_runs(untrained, dtype):
 def test_loading_and_answering_warn_of_nothing(untrained):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_model("transformers", model=untrained, max_tokens=2).answer(mixed(2))
+        answers = load_model("transformers", model=untrained, max_tokens=2).answer(mixed(2))
+    assert len(answers) == 2

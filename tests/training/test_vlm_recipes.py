@@ -14,6 +14,7 @@ from vlm_runs import environment, launched, run, words_of
 import spatial_reward
 from spatial_reward.cli import app
 from spatial_reward.config import compose
+from spatial_reward.training import command
 from spatial_reward.training.command import chosen
 from spatial_reward.training.vlm_settings import Settings
 
@@ -56,6 +57,11 @@ def test_every_point_of_a_sweep_makes_sense(recipe):
     for point in points:
         settings = Settings.of(compose(recipe, ["data=somewhere", f"{key}={point}"], TRAINING / "recipes"))
         assert settings.take is None or all(count is None or count > 0 for count in settings.take.values())
+
+
+def test_settings_without_a_default_must_be_given():
+    with pytest.raises(ValueError, match=r"needs data=\.\.\., base=\.\.\."):
+        command.run("vlm", compose("train_vlm", []))
 
 
 def test_the_word_model_chooses_what_is_trained():

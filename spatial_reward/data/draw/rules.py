@@ -53,7 +53,8 @@ class Rules:
         if self.mode not in get_args(Mode):
             raise ValueError(f"`mode` must be one of {get_args(Mode)}, got {self.mode!r}.")
         for name in ("still_share", "near_share", "twins"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"`{name}` must lie in [0, 1], got {getattr(self, name)}.")
-        if not 2 <= self.most_frames <= 8:
-            raise ValueError(f"`most_frames` must lie in 2 to 8, got {self.most_frames}.")
+            share = getattr(self, name)
+            if not isinstance(share, int | float) or not 0 <= share <= 1:
+                raise ValueError(f"`{name}` must be a number in [0, 1], got {share!r}.")
+        if not isinstance(self.most_frames, int) or not 2 <= self.most_frames <= 8:
+            raise ValueError(f"`most_frames` must be a whole number from 2 to 8, got {self.most_frames!r}.")

@@ -83,5 +83,6 @@ def open_model(path: Path) -> Stage:
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except ValueError as error:
-        raise ValueError(f"MuJoCo cannot read {str(path)!r}: {error}") from error
+        reason = " ".join(str(error).split())  # MuJoCo says it in several lines
+        raise ValueError(f"MuJoCo cannot read {str(path)!r}: {reason}") from error
     return Stage((model, mujoco.MjData(model)))

@@ -257,6 +257,9 @@ def test_bad_rules_and_subtasks_are_named(scenes):
         Rules("loose")
     with pytest.raises(ValueError, match=r"`still_share`.*1\.5"):
         Rules(still_share=1.5)
+    for share in (".nan", float("nan"), None):
+        with pytest.raises(ValueError, match="`twins` must be a number in"):
+            Rules(twins=share)
     with pytest.raises(ValueError, match=r"`most_frames`.*1"):
         Rules(most_frames=1)
     with pytest.raises(ValueError, match=r"Did you mean.*cam_dist"):

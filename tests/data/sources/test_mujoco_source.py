@@ -426,8 +426,9 @@ def test_what_cannot_be_used_is_refused_in_words(options, words):
 def test_files_that_are_no_model_are_refused(tmp_path):
     (tmp_path / "broken.xml").write_text("<mujoco><worldbody><body")
     (tmp_path / "empty.xml").write_text("<mujoco/>")
-    with pytest.raises(ValueError, match=r"MuJoCo cannot read '.*broken.xml'"):
+    with pytest.raises(ValueError, match=r"MuJoCo cannot read '.*broken.xml'") as told:
         MuJoCo(xml=tmp_path / "broken.xml")
+    assert "\n" not in str(told.value)
     with pytest.raises(ValueError, match="the model has no geoms"):
         MuJoCo(xml=tmp_path / "empty.xml")
     with pytest.raises(FileNotFoundError, match="There is no MJCF file"):
