@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spatial_reward.data.degrade import degrade, depth_camera
 
 SKY = 255  # body number of what has no surface
+_STILL = 1e-6  # largest change of a pose's entries of what has stayed
 _DEPTH_TOLERANCE = 0.015  # share of the depth by which two surfaces may differ and be the same
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -149,18 +150,30 @@ def _mirrored(clip: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _pair_labels(
     clip: Arrays, first: int, second: int, rng: np.random.Generator, queries: int
 ) -> dict[str, NDArray[Any]]:
-    pixel = _queries(clip["body"][first], clip["depth"][first], rng, queries)
+    pixel = _queries(clip["body"][first], clip["depth"][first], _moved(clip, first, second), rng, queries)
     return {"pixel": pixel} | follow(clip, first, second, pixel)
 
 
+def _moved(clip: Arrays, first: int, second: int) -> NDArray[np.bool_]:
+    """Return where (H, W) the first picture shows a body that has another pose in the second."""
+    poses, body = clip["world_from_body"], clip["body"][first]
+    moved = np.abs(poses[second] - poses[first]).max((1, 2)) > _STILL
+    return np.asarray(moved[np.where(body == SKY, 0, body)])
+
+
 def _queries(
-    body: NDArray[Any], depth: NDArray[Any], rng: np.random.Generator, count: int
+    body: NDArray[Any], depth: NDArray[Any], moved: NDArray[Any], rng: np.random.Generator, count: int
 ) -> NDArray[np.float32]:
-    """Choose pixel centres: three of four on things, the others anywhere that has a surface, if any has."""
+    """Choose pixel centres: half on things that moved, a quarter on things, the rest on any surface."""
     surface = np.isfinite(depth)
     surface |= not surface.any()
     things = surface & (body > 0) & (body != SKY)
-    row, column = np.concatenate([_draw(things, rng, count - count // 4), _draw(surface, rng, count)]).T
+    places = [
+        _draw(things & moved, rng, count // 2),
+        _draw(things, rng, count // 4),
+        _draw(surface, rng, count),
+    ]
+    row, column = np.concatenate(places).T
     chosen = np.stack([column, row], -1)[:count]
     return chosen.astype(np.float32) + 0.5
 

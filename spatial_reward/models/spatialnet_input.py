@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CHANNELS = 9  # r, g, b, ray x, ray y, measured depth, whether measured, support depth, whether known
+# r, g, b, ray x, ray y, measured depth, whether measured, support depth, height above it, whether known
+CHANNELS = 10
 NEAREST, FARTHEST = 0.03, 5.0  # [m] that depths given to the network are clamped to
 
 
@@ -18,35 +19,39 @@ def ray_map(intrinsics: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], 1)
 
 
-def support_depth(rays: Tensor, world_from_camera: Tensor, support: Tensor) -> Tensor:
-    """Return at what depth (B, H, W) [m] each ray (B, 2, H, W) meets the plane that things stand on.
+def support_maps(rays: Tensor, world_from_camera: Tensor, support: Tensor) -> Tensor:
+    """Return at what depth each ray (B, 2, H, W) meets the plane that things stand on, and from what height.
 
     Args:
         rays: As of `ray_map`.
         world_from_camera: (B, 4, 4).
-        support: (B,) height of the horizontal plane [m]; NaN where it is not known, as is then the depth.
+        support: (B,) height of the horizontal plane [m]; NaN where it is not known, as are then both maps.
+
+    Returns:
+        (B, 2, H, W) [m].
     """
     down = -world_from_camera[:, 2, :3]  # (B, 3): how fast each camera axis loses height
     falling = (
         down[:, 0, None, None] * rays[:, 0] + down[:, 1, None, None] * rays[:, 1] + down[:, 2, None, None]
     )
     above = (world_from_camera[:, 2, 3] - support)[:, None, None].clamp_min(NEAREST)
-    return (above / falling.clamp_min(above / FARTHEST)).clamp(NEAREST, FARTHEST)
+    depth = (above / falling.clamp_min(above / FARTHEST)).clamp(NEAREST, FARTHEST)
+    return torch.stack([depth, above.expand_as(depth)], 1)
 
 
 def network_input(rgb: Tensor, rays: Tensor, measured: Tensor, support: Tensor) -> Tensor:
-    """Stack the network's input (B, 9, H, W).
+    """Stack the network's input (B, 10, H, W).
 
     Args:
         rgb: (B, 3, H, W) in [0, 1].
         rays: (B, 2, H, W).
         measured: (B, H, W) depth [m]; NaN where not measured.
-        support: (B, H, W) depth [m] of the plane that things stand on; NaN where not known.
+        support: (B, 2, H, W) as of `support_maps`.
     """
-    return torch.cat([rgb * 2 - 1, rays, *_known(measured), *_known(support)], 1)
+    return torch.cat([rgb * 2 - 1, rays, *_known(measured[:, None]), *_known(support)], 1)
 
 
 def _known(depth: Tensor) -> tuple[Tensor, Tensor]:
     known = depth.isfinite() & (depth > 0)
     log_depth = torch.where(known, depth, 1.0).clamp(NEAREST, FARTHEST).log()
-    return log_depth[:, None], known[:, None].to(log_depth.dtype)
+    return log_depth, known[:, :1].to(log_depth.dtype)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from spatial_reward.camera import Array, Camera
-from spatial_reward.models.spatialnet_input import network_input, ray_map, support_depth
-from spatial_reward.models.spatialnet_network import STRIDE, Features, SpatialNetwork, sample
+from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
+from spatial_reward.models.spatialnet_matching import STRIDE, Features, same_body, sample
+from spatial_reward.models.spatialnet_network import SpatialNetwork
 from spatial_reward.types import Frame
 
 SMALLEST, LARGEST, STEP = 96, 256, 32  # [px] sides of the pictures that the network takes
@@ -135,7 +136,7 @@ class Eyes:
         seen = self.seen(frame)
         with torch.inference_mode():
             asked = seen.network_pixels(np.array([pixel])).to(self.device)
-            logits = self.network.same_body(_stacked([seen.features], self.device), asked)
+            logits = same_body(_stacked([seen.features], self.device), asked)
         return np.asarray(logits[0, 0].sigmoid().double().cpu().numpy())
 
     def _match(self, pairs: Sequence[tuple[Frame, Frame, Array]]) -> list[Matched]:
@@ -163,7 +164,7 @@ class Eyes:
         cameras = [frame.camera.resized(*side) for frame in frames if frame.camera is not None]
         rays = ray_map(_tensor([camera.intrinsics for camera in cameras]), side[1], side[0])
         poses = _tensor([camera.world_from_camera for camera in cameras])
-        plane = support_depth(rays, poses, torch.tensor(heights, dtype=torch.float32))
+        plane = support_maps(rays, poses, torch.tensor(heights, dtype=torch.float32))
         picture = _tensor([rgb for rgb, _ in images]).permute(0, 3, 1, 2) / 255
         stacked = network_input(picture, rays, _tensor([depth for _, depth in images]), plane)
         return stacked.to(self.device).contiguous(memory_format=torch.channels_last)  # a fifth faster

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
 
 SHIPPED = Path(__file__).parent / "weights" / "spatialnet.safetensors"
-_FORMAT = "spatialnet-2"
+_FORMAT = "spatialnet-3"
 
 # By what factor each stated standard deviation must be multiplied to be honest.
 UNCALIBRATED = {"depth": 1.0, "match": 1.0, "ratio": 1.0, "object": 1.0, "camera": 1.0, "angle": 1.0}

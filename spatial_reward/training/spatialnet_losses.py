@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatial_reward.data.pairs import SKY
-from spatial_reward.models.spatialnet_input import network_input, ray_map, support_depth
-from spatial_reward.models.spatialnet_network import STRIDE, Features, Matches, SpatialNetwork, cells
+from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
+from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches, cells, same_body
+from spatial_reward.models.spatialnet_network import SpatialNetwork
 
 WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "ratio": 0.4}
 _NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
@@ -39,7 +40,7 @@ class Losses(nn.Module):
             "match": _match_loss(matches, pairs, current.match.shape[2:]),
             "place": _place_loss(error, matches.log_scale, pairs["visible"]),
             "visible": F.binary_cross_entropy_with_logits(matches.visible, pairs["visible"].float()),
-            "mask": _mask_loss(self.network, reference, batch),
+            "mask": _mask_loss(reference, batch),
             "ratio": _ratio_loss(matches, batch, pairs),
         }
 
@@ -50,13 +51,13 @@ def to_tensors(batch: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def pictures(batch: Mapping[str, Tensor]) -> Tensor:
-    """Build the network's input (S K, 9, H, W) of S clips of K frames."""
+    """Build the network's input (S K, 10, H, W) of S clips of K frames."""
     rgb = batch["rgb"].flatten(0, 1).permute(0, 3, 1, 2).float() / 255
     rays = ray_map(batch["intrinsics"].flatten(0, 1), *rgb.shape[2:])
     frames = batch["rgb"].shape[1]
     support = batch["support"].repeat_interleave(frames)
-    plane = support_depth(rays, batch["world_from_camera"].flatten(0, 1), support)
-    mirror = batch["mirror"].repeat_interleave(frames)[:, None, None]
+    plane = support_maps(rays, batch["world_from_camera"].flatten(0, 1), support)
+    mirror = batch["mirror"].repeat_interleave(frames)[:, None, None, None]
     plane = torch.where(mirror, plane.flip(-1), plane)
     return network_input(rgb, rays, batch["measured"].flatten(0, 1), plane)
 
@@ -112,7 +113,7 @@ def _ratio_loss(matches: Matches, batch: Mapping[str, Tensor], pairs: Mapping[st
     return (((matches.log_ratio - true).abs() * (-scale).exp() + scale) * known).mean()
 
 
-def _mask_loss(network: SpatialNetwork, reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
+def _mask_loss(reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
     """Balanced cross-entropy of which cells ride on the same body as a query."""
     pixel = batch["pixel"].flatten(0, 1)[:, :_MASKED]
     column, row = pixel.floor().long().unbind(-1)
@@ -121,7 +122,7 @@ def _mask_loss(network: SpatialNetwork, reference: Features, batch: Mapping[str,
     own = body[torch.arange(len(body), device=body.device)[:, None], row, column]
     same = (cells(body)[:, None] == own[..., None, None]).float()
     loss = F.binary_cross_entropy_with_logits(
-        network.same_body(reference, pixel).float(), same, reduction="none"
+        same_body(reference, pixel).float(), same, reduction="none"
     ).flatten(2)
     same = same.flatten(2)
     inside = (loss * same).sum(-1) / same.sum(-1).clamp_min(1)

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from spatial_reward.data.pairs import SKY, ClipRecipe, draw_batch
-from spatial_reward.models.spatialnet_network import SpatialNetwork, cells
+from spatial_reward.models.spatialnet_matching import cells
+from spatial_reward.models.spatialnet_network import SpatialNetwork
 from spatial_reward.training.spatialnet_losses import frames_of, pictures, to_tensors
 
 CLIPS = 40  # that a validation takes

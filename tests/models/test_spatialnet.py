@@ -24,7 +24,7 @@ POSE = look_at((0.0, -0.6, 0.5), (0.0, 0.0, 0.03))
 def weights(tmp_path_factory):
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, SpatialNetwork(NetworkConfig(width=16, depth=1, cross=1)), {}, {})
+    save_weights(path, SpatialNetwork(NetworkConfig(width=16, depth=1)), {}, {})
     return path
 
 

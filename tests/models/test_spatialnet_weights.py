@@ -6,7 +6,7 @@ from spatial_reward.models import load_model
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
 from spatial_reward.models.spatialnet_weights import SHIPPED, load_weights, save_weights
 
-CONFIG = NetworkConfig(width=16, depth=1, cross=1)
+CONFIG = NetworkConfig(width=16, depth=1)
 
 
 @pytest.fixture
