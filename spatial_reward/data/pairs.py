@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.data.degrade import degrade, depth_camera
+from spatial_reward.data.windows import cut_windows, resize
 
 SKY = 255  # body number of what has no surface
 _STILL = 1e-6  # largest change of a pose's entries of what has stayed
@@ -32,6 +33,8 @@ class ClipRecipe:
         measured: Share of clips that are given measured depth.
         support: Share of clips that are given the plane that things stand on.
         augment: Whether to degrade and mirror pictures, and to blur what is known of the plane.
+        windows: Share of clips that are cut out around a thing, if augmented.
+        size: Side that pictures are resized to [px]; None leaves them as they are rendered.
     """
 
     frames: int = 4
@@ -40,6 +43,8 @@ class ClipRecipe:
     measured: float = 0.2
     support: float = 0.6
     augment: bool = True
+    windows: float = 0.5
+    size: int | None = None
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -110,6 +115,9 @@ def draw_clip(
     chosen = rng.integers(0, shard["rgb"].shape[1], recipe.frames)
     clip = {key: np.array(shard[key][scene, chosen]) for key in _FRAME_KEYS}
     clip["depth"] = clip["depth"].astype(np.float32)
+    if recipe.augment and rng.random() < recipe.windows:
+        clip = cut_windows(clip, _THINGS, rng)
+    clip = resize(clip, recipe.size or len(shard["rgb"][scene, 0]))
     ordered = [(a, b) for a in range(recipe.frames) for b in range(recipe.frames) if a != b]
     pairs = np.array(ordered)[rng.permutation(len(ordered))[: recipe.pairs]]
     clip["first"], clip["second"] = pairs.T
@@ -119,6 +127,7 @@ def draw_clip(
     return _given(clip, float(shard["support"][scene]), rng, recipe)
 
 
+_THINGS = np.isin(np.arange(256), (0, SKY), invert=True)
 _FRAME_KEYS = ("rgb", "depth", "body", "intrinsics", "world_from_camera", "world_from_body")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +18,7 @@ from spatial_reward.geometry import (
     extents,
 )
 from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable
+from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
 from spatial_reward.models.spatialnet_ego import camera_fit, distinct_features, grid_pixels
 from spatial_reward.models.spatialnet_motion import (
     REGION,
@@ -25,8 +26,9 @@ from spatial_reward.models.spatialnet_motion import (
     region_pixels,
 )
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
-from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, Eyes, Matched
-from spatial_reward.models.spatialnet_weights import SHIPPED, load_weights
+from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, STRIDE, Eyes, Matched
+from spatial_reward.models.spatialnet_weights import SHIPPED, load_runtime
+from spatial_reward.models.spatialnet_window import Windows, closer, shifted
 from spatial_reward.types import Answer, Frame, PixelPoint, Question
 
 DepthSource = Literal["auto", "predicted", "measured"]
@@ -46,17 +48,17 @@ class SpatialNet(RGBD):
     of a body from one rigid fit over its region. With measured depth, surfaces are registered as by `RGBD`.
 
     Args:
-        weights: A .safetensors file; None takes the weights that come with the package.
+        weights: Folder of a model; None takes the one that comes with the package.
         depth: "auto" uses measured depth where both frames have it; "predicted" never, "measured" always.
         pose: As for `RGBD`.
         support: Height of the horizontal plane that things stand on [m, world], where it is known: the
             scale that a single picture lacks. None takes it to be just below the lowest point whose place
             a question knows, if any, and else leaves the scale to the look of things.
         size: Longer side [px] of the pictures that the network sees.
-        device: Of the network.
+        device: Of the network; anything but "cpu" needs torch.
 
     Raises:
-        FileNotFoundError: If there are no weights.
+        FileNotFoundError: If there is no model.
         ValueError: If an option is unknown, or the weights are damaged.
     """
 
@@ -81,8 +83,9 @@ class SpatialNet(RGBD):
         self.depth = depth
         if depth == "measured":
             self.needs = frozenset({"camera", "depth"})
-        network, self.calibration = load_weights(SHIPPED if weights is None else Path(weights))
-        self.eyes = Eyes(network, size, support, depth != "predicted", device)
+        runtime, self.calibration = load_runtime(SHIPPED if weights is None else Path(weights), device)
+        self.eyes = Eyes(runtime, size, support, depth != "predicted")
+        self.windows = Windows(size)
         self._bodies: WeakKeyDictionary[Frame, dict[PixelPoint, Body]] = WeakKeyDictionary()
         self._pictures: WeakKeyDictionary[Frame, Prepared] = WeakKeyDictionary()
         self._lowest: WeakKeyDictionary[Frame, float] = WeakKeyDictionary()
@@ -90,15 +93,53 @@ class SpatialNet(RGBD):
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, or say why not; what is alike is computed in one batch."""
-        faults = [_fault(question) for question in questions]
-        answers = iter(self._answers([q for q, fault in zip(questions, faults, strict=True) if not fault]))
-        return [Answer.unknown(fault, source=self.name) if fault else next(answers) for fault in faults]
+        faults = [fault(question) for question in questions]
+        answers = iter(self._answers([q for q, wrong in zip(questions, faults, strict=True) if not wrong]))
+        return [Answer.unknown(wrong, source=self.name) if wrong else next(answers) for wrong in faults]
 
     def _answers(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer from windows where bodies were last, else from whole pictures and windows where they are."""
+        self._guess_supports(questions)
+        last = {i: q.previous.match for i, q in enumerate(questions) if q.previous and q.previous.match}
+        answers = {i: a for i, a in self._closely(questions, last).items() if a.valid}
+        rest = [i for i in range(len(questions)) if i not in answers]
+        whole = dict(zip(rest, self._asked([questions[i] for i in rest]), strict=True))
+        near = self._closely(questions, {i: answer.match for i, answer in whole.items() if answer.match})
+        answers |= {i: near[i] if i in near and near[i].valid else answer for i, answer in whole.items()}
+        return [answers[i] for i in range(len(questions))]
+
+    def _closely(
+        self, questions: Sequence[Question], places: Mapping[int, tuple[float, float]]
+    ) -> dict[int, Answer]:
+        """Answer questions, by number, from windows around places of their last frames, where these pay."""
+        sides = {i: self._side(questions[i]) for i in places}
+        cut = {
+            i: closer(self.windows, questions[i], np.array(places[i]), side)
+            for i, side in sides.items()
+            if side is not None
+        }
+        for i, (question, _) in cut.items():
+            if questions[i].frames[0] in self._lowest:
+                self._lowest[question.frames[0]] = self._lowest[questions[i].frames[0]]
+        answers = self._asked([question for question, _ in cut.values()])
+        return {i: shifted(a, corner) for (i, (_, corner)), a in zip(cut.items(), answers, strict=True)}
+
+    def _side(self, question: Question) -> int | None:
+        """Return the side of a window on a question's body [px]; None where the whole picture will do."""
+        frame = question.frames[0]
+        asked = question.kind.startswith(("obj", "vc_coord")) and self._predicts(question)
+        if not asked or self.windows.side(frame, 0.0) is None:
+            return None
+        self.eyes.look([frame], self._supports([question]))
+        seen, point = self.eyes.seen(frame), question.points[0]
+        cells = (seen.same_body((point.x, point.y)) > BODY).sum()
+        return self.windows.side(frame, float(cells * STRIDE**2 / np.prod(seen.scale)))
+
+    def _asked(self, questions: Sequence[Question]) -> list[Answer]:
         frames = [f for q in questions for f in q.frames if not self._measured(f)]
         self.eyes.look(frames, self._supports(questions))
         moving = [q for q in questions if q.kind.startswith(("obj", "vc")) and self._predicts(q)]
-        matched = self.eyes.match([(*_ends(q), self._body(q.frames[0], q.points[0])[0]) for q in moving])
+        matched = self.eyes.match([(*ends(q), self._body(q.frames[0], q.points[0])[0]) for q in moving])
         self._found = {
             id(q): (found, self._place(q, found)) for q, found in zip(moving, matched, strict=True)
         }
@@ -107,15 +148,18 @@ class SpatialNet(RGBD):
         finally:
             self._found = {}
 
-    def _supports(self, questions: Sequence[Question]) -> dict[Frame, float]:
-        """Guess for each frame how high the plane is, from the lowest known point of its first frame."""
-        if np.isfinite(self.eyes.support):
-            return {}
+    def _guess_supports(self, questions: Sequence[Question]) -> None:
+        """Guess how high the plane under a frame's things is, from the lowest point that is known of it."""
         for question in questions:
             first = question.frames[0]
             if question.anchor is not None and first.camera is not None:
                 height = transform(first.camera.world_from_camera, question.anchor)[2] - RAISED
                 self._lowest[first] = min(self._lowest.get(first, np.inf), float(height))
+
+    def _supports(self, questions: Sequence[Question]) -> dict[Frame, float]:
+        """Return how high the plane is for each frame where that was guessed: as of the first frame."""
+        if np.isfinite(self.eyes.support):
+            return {}
         known = [question for question in questions if question.frames[0] in self._lowest]
         return {frame: self._lowest[question.frames[0]] for question in known for frame in question.frames}
 
@@ -143,21 +187,22 @@ class SpatialNet(RGBD):
         known = self._bodies.setdefault(frame, {})
         if point not in known:
             at = (point.x, point.y)
-            known[point] = region_pixels(self.eyes.seen(frame), self.eyes.same_body(frame, at), at)
+            known[point] = region_pixels(self.eyes.seen(frame), self.eyes.seen(frame).same_body(at), at)
         return known[point]
 
     def _place(self, question: Question, matched: Matched) -> Place:
         """Improve the network's match of the first point by comparing pictures."""
-        first, second = _ends(question)
+        first, second = ends(question)
         at = np.array([question.points[0][:2]])
         depth, _ = self.eyes.seen(first).depth_at(at)
         camera = self.eyes.seen(second).camera
-        still = camera.project(self.eyes.seen(first).camera.unproject(at, depth))[0][0]
+        unmoved = camera.project(self.eyes.seen(first).camera.unproject(at, depth))[0][0]
         patch = cut(self._picture(first), question.points[0][:2])
-        seen = still if camera.contains(still) else None
+        seen = unmoved if camera.contains(unmoved) else None
         last = None if question.previous is None else question.previous.match
         where = None if last is None else np.array(last)
-        return place(patch, self._picture(second), seen, matched.pixel[0], where)
+        stays = same_pose(first, second)
+        return place(patch, self._picture(second), seen, matched.pixel[0], where, stays=stays)
 
     def _picture(self, frame: Frame) -> Prepared:
         if frame not in self._pictures:
@@ -179,7 +224,7 @@ class SpatialNet(RGBD):
     def _object(self, question: Question) -> Answer:
         if not self._predicts(question):
             return super()._object(question)
-        reference, current = (self.eyes.seen(frame) for frame in _ends(question))
+        reference, current = (self.eyes.seen(frame) for frame in ends(question))
         pixels, weight = self._body(question.frames[0], question.points[0])
         matched, at = self._found[id(question)]
         moved = body_motion(
@@ -230,7 +275,7 @@ class SpatialNet(RGBD):
         """Return the world points (N, 3) of the body under a point, and what a cell covers there [m]."""
         frame = question.frames[point.frame]
         seen, at = self.eyes.seen(frame), (point.x, point.y)
-        body = self.eyes.same_body(frame, at) > BODY
+        body = seen.same_body(at) > BODY
         pixels = np.concatenate([[at], seen.cell_pixels()[body]])
         near = (np.abs((pixels - at) * seen.scale) <= 4 * REGION).all(-1)
         depth, _ = seen.depth_at(pixels[near])
@@ -239,21 +284,6 @@ class SpatialNet(RGBD):
         return transform(seen.camera.world_from_camera, lifted), cell
 
 
-def _fault(question: Question) -> str:
-    """Say what is wrong with a point of a question; nothing for none."""
-    for point in question.points:
-        if not 0 <= point.frame < len(question.frames):
-            return f"Point {tuple(point)} is in frame {point.frame}, of {len(question.frames)}."
-        frame = question.frames[point.frame]
-        if not (0 <= point.x <= frame.width and 0 <= point.y <= frame.height):  # nor is NaN
-            return f"Pixel ({point.x}, {point.y}) is outside the picture, {frame.width} x {frame.height}."
-    return ""
-
-
 def _length(vector: Array, covariance: Array) -> tuple[float, str, float]:
     length, std = distance(vector, covariance)
     return length, "m", std
-
-
-def _ends(question: Question) -> tuple[Frame, Frame]:
-    return question.frames[0], question.frames[-1]

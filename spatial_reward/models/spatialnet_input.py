@@ -15,8 +15,7 @@ def ray_map(intrinsics: Tensor, height: int, width: int) -> Tensor:
     focal_x, focal_y = intrinsics[:, 0, 0, None], intrinsics[:, 1, 1, None]
     x = (torch.arange(width, device=intrinsics.device) + 0.5 - intrinsics[:, 0, 2, None]) / focal_x
     y = (torch.arange(height, device=intrinsics.device) + 0.5 - intrinsics[:, 1, 2, None]) / focal_y
-    shape = (len(intrinsics), height, width)
-    return torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], 1)
+    return torch.stack([x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], 1)
 
 
 def support_maps(rays: Tensor, world_from_camera: Tensor, support: Tensor) -> Tensor:

@@ -92,8 +92,11 @@ class Matcher(nn.Module):
         share = (own / own.sum((2, 3), keepdim=True)).to(reference.body.dtype)
         body = F.normalize(torch.einsum("bqhw,bchw->bqc", share, reference.body), dim=-1)
         look, whole = self.sharpness.exp()
-        alike: Tensor = look * torch.einsum("bqc,bchw->bqhw", query, current.match)
-        return alike + whole * torch.einsum("bqc,bchw->bqhw", body, F.normalize(current.body, dim=1))
+        alike = look * torch.einsum("bqc,bchw->bqhw", query, current.match)
+        logits: Tensor = alike + whole * torch.einsum(
+            "bqc,bchw->bqhw", body, F.normalize(current.body, dim=1)
+        )
+        return logits
 
     def _certainty(
         self,
@@ -184,8 +187,9 @@ def cells(image: Tensor) -> Tensor:
 
 def sample(grid: Tensor, pixels: Tensor, stride: int = STRIDE) -> Tensor:
     """Read a grid (B, C, h, w) of a stride at pixels (B, Q, 2) -> (B, Q, C), bilinearly."""
-    size = pixels.new_tensor([grid.shape[3], grid.shape[2]]) * stride
-    where = (2 * pixels / size - 1)[:, :, None]
+    x = 2 * pixels[..., 0] / (grid.shape[3] * stride) - 1
+    y = 2 * pixels[..., 1] / (grid.shape[2] * stride) - 1
+    where = torch.stack([x, y], -1)[:, :, None]
     read = F.grid_sample(grid, where.to(grid.dtype), align_corners=False, padding_mode="border")
     return read[..., 0].transpose(1, 2)
 

@@ -130,7 +130,13 @@ def cut(picture: Prepared, pixel: tuple[float, float]) -> Patch:
 
 
 def place(
-    patch: Patch, picture: Prepared, still: Array | None, network: Array, last: Array | None = None
+    patch: Patch,
+    picture: Prepared,
+    still: Array | None,
+    network: Array,
+    last: Array | None = None,
+    *,
+    stays: bool = False,
 ) -> Place:
     """Find a patch in another picture.
 
@@ -140,14 +146,14 @@ def place(
         still: (2,) pixel of its frame where the pixel is if its body has not moved; None if out of view.
         network: (2,) where the network sees it.
         last: (2,) where it was in an earlier picture, if known.
+        stays: Whether the camera has stayed where it was.
     """
     reach = int(np.ceil(REACH * picture.unit))
     seen = {"network": network} | ({} if last is None else {"followed": last})
     seen = {how: np.nan_to_num(at) * picture.factor for how, at in seen.items()}
     candidates = [(_near(patch, picture.colours, at, reach, how), KEPT) for how, at in seen.items()]
     if still is not None:
-        unmoved = np.abs(still * picture.factor - patch.pixel).max() < 0.05
-        bonus = UNMOVED + KEPT if unmoved else STILL
+        bonus = UNMOVED + KEPT if stays else STILL
         candidates.append((_exactly(patch, picture.colours, still * picture.factor), bonus))
     if min(found.unlike for found, _ in candidates) > UNLIKE:
         elsewhere = _anywhere(patch, picture)

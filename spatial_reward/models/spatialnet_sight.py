@@ -9,15 +9,13 @@ from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, Camera
-from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
-from spatial_reward.models.spatialnet_matching import STRIDE, Features, same_body, sample
-from spatial_reward.models.spatialnet_network import SpatialNetwork
+from spatial_reward.models.spatialnet_runtime import Pictures, Runtime, Views
 from spatial_reward.types import Frame
 
+STRIDE = 4  # of the network's grids
 SMALLEST, LARGEST, STEP = 96, 256, 32  # [px] sides of the pictures that the network takes
 _SQRT2 = float(np.sqrt(2))  # standard deviation of a Laplace distribution of scale 1
 
@@ -29,26 +27,29 @@ class Seen:
     Attributes:
         camera: Of the frame as given.
         scale: (2,) pixels of the network's picture per pixel of the frame.
-        features: Of a batch of one.
+        views: Of a batch of one.
     """
 
     camera: Camera
     scale: Array
-    features: Features
+    views: Views
 
     def depth_at(self, pixels: Array) -> tuple[Array, Array]:
         """Read predicted depth (N,) [m] and its relative standard deviation (N,) at frame pixels (N, 2)."""
-        maps = torch.stack([self.features.log_depth, self.features.log_depth_scale], 1)
-        read = sample(maps, self.network_pixels(pixels))[0].double().numpy()
-        return np.exp(read[:, 0]), _SQRT2 * np.exp(read[:, 1])
+        maps = np.concatenate([self.views.log_depth, self.views.log_depth_scale])
+        log_depth, log_scale = read_grid(maps, np.asarray(pixels, float) * self.scale).T
+        return np.exp(log_depth), _SQRT2 * np.exp(log_scale)
 
-    def network_pixels(self, pixels: Array) -> Tensor:
-        """Return pixels (N, 2) of the frame as (1, N, 2) of the network's picture."""
-        return torch.from_numpy((np.asarray(pixels, float) * self.scale).astype(np.float32))[None]
+    def same_body(self, pixel: tuple[float, float]) -> Array:
+        """Return the probability (h, w) of each cell to move with a pixel."""
+        mask = self.views.mask[0].astype(float)
+        [own] = read_grid(mask, np.array([pixel]) * self.scale)
+        logits = 4 - np.square(mask - own[:, None, None]).sum(0)
+        return np.asarray(1 / (1 + np.exp(-logits)))
 
     def cell_pixels(self) -> Array:
         """Return the centres (h, w, 2) of the cells [px of the frame]."""
-        height, width = self.features.log_depth.shape[1:]
+        height, width = self.views.log_depth.shape[1:]
         column, row = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
         pixels: Array = STRIDE * np.stack([column, row], -1) / self.scale
         return pixels
@@ -68,23 +69,18 @@ class Eyes:
     """Encode each frame once, and match pairs of them.
 
     Args:
-        network: With weights.
+        runtime: That runs the network.
         size: Longer side of the network's picture [px].
         support: Height of the horizontal plane that things stand on [m], where known.
         depth: Whether measured depth is given to the network where a frame has it.
-        device: Of the network.
     """
 
-    def __init__(
-        self, network: SpatialNetwork, size: int, support: float | None, depth: bool, device: str = "cpu"
-    ) -> None:
+    def __init__(self, runtime: Runtime, size: int, support: float | None, depth: bool) -> None:
         """Keep the network; nothing is remembered yet."""
-        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.size, self.depth, self.device = size, depth, device
+        self.runtime, self.size, self.depth = runtime, size, depth
         self.support = float("nan") if support is None else support
         self._seen: WeakKeyDictionary[Frame, Seen] = WeakKeyDictionary()
 
-    @torch.inference_mode()
     def look(self, frames: Sequence[Frame], supports: Mapping[Frame, float] | None = None) -> None:
         """Encode the frames that are new, those of one size in one batch.
 
@@ -99,11 +95,10 @@ class Eyes:
         for side in sorted(set(sides.values())):
             alike = [frame for frame in new if sides[frame] == side]
             heights = [(supports or {}).get(frame, self.support) for frame in alike]
-            pictures = self._pictures(alike, side, heights)
-            features = Features(*(feature.cpu() for feature in self.network.encode(pictures)))
+            views = self.runtime.encode(self._pictures(alike, side, heights))
             for index, frame in enumerate(alike):
                 scale = np.array(side) / (frame.width, frame.height)
-                own = Features(*(feature[index : index + 1] for feature in features))
+                own = Views(*(view[index : index + 1] for view in views))
                 assert frame.camera is not None
                 self._seen[frame] = Seen(frame.camera, scale, own)
 
@@ -119,55 +114,57 @@ class Eyes:
             self.look([frame])
         return self._seen[frame]
 
-    @torch.inference_mode()
     def match(self, pairs: Sequence[tuple[Frame, Frame, Array]]) -> list[Matched]:
         """Find pixels (N, 2) of each pair's first frame in its second; pairs of equal sizes go together."""
         results: dict[int, Matched] = {}
         groups: dict[Any, list[int]] = {}
         for number, (first, second, pixels) in enumerate(pairs):
-            shapes = (self.seen(first).features.log_depth.shape, self.seen(second).features.log_depth.shape)
+            shapes = (self.seen(first).views.log_depth.shape, self.seen(second).views.log_depth.shape)
             groups.setdefault((*shapes, len(pixels)), []).append(number)
         for numbers in groups.values():
             results.update(zip(numbers, self._match([pairs[n] for n in numbers]), strict=True))
         return [results[number] for number in range(len(pairs))]
 
-    def same_body(self, frame: Frame, pixel: tuple[float, float]) -> Array:
-        """Return the probability (h, w) of each cell of a frame to move with a pixel."""
-        seen = self.seen(frame)
-        with torch.inference_mode():
-            asked = seen.network_pixels(np.array([pixel])).to(self.device)
-            logits = same_body(_stacked([seen.features], self.device), asked)
-        return np.asarray(logits[0, 0].sigmoid().double().cpu().numpy())
-
     def _match(self, pairs: Sequence[tuple[Frame, Frame, Array]]) -> list[Matched]:
         seen = [(self.seen(first), self.seen(second)) for first, second, _ in pairs]
-        first = _stacked([s[0].features for s in seen], self.device)
-        second = _stacked([s[1].features for s in seen], self.device)
-        pixels = [s[0].network_pixels(pair[2]) for s, pair in zip(seen, pairs, strict=True)]
-        found = self.network.match(first, second, torch.cat(pixels).to(self.device))
-        numbers = [found.pixel, found.log_scale.exp(), found.visible.sigmoid(), found.log_ratio]
-        numbers.append(found.log_ratio_scale.exp())
-        pixel, scale, visible, ratio, ratio_scale = (x.double().cpu().numpy() for x in numbers)
+        first, second = (_stacked([s[end].views for s in seen]) for end in (0, 1))
+        pixels = np.stack([pair[2] * s[0].scale for s, pair in zip(seen, pairs, strict=True)])
+        found = self.runtime.match(first, second, pixels.astype(np.float32))
+        pixel, log_scale, visible, ratio, ratio_scale = (np.asarray(x, float) for x in found)
         return [
             Matched(
                 pixel[i] / seen[i][1].scale,
-                _SQRT2 * scale[i] / seen[i][1].scale.mean() / 2,  # the scale is of |x| + |y|
-                visible[i],
+                _SQRT2 * np.exp(log_scale[i]) / seen[i][1].scale.mean() / 2,  # the scale is of |x| + |y|
+                1 / (1 + np.exp(-visible[i])),
                 ratio[i],
-                _SQRT2 * ratio_scale[i],
+                _SQRT2 * np.exp(ratio_scale[i]),
             )
             for i in range(len(pairs))
         ]
 
-    def _pictures(self, frames: Sequence[Frame], side: tuple[int, int], heights: Sequence[float]) -> Tensor:
+    def _pictures(self, frames: Sequence[Frame], side: tuple[int, int], heights: Sequence[float]) -> Pictures:
         images = [_resized(frame, side, self.depth) for frame in frames]
         cameras = [frame.camera.resized(*side) for frame in frames if frame.camera is not None]
-        rays = ray_map(_tensor([camera.intrinsics for camera in cameras]), side[1], side[0])
-        poses = _tensor([camera.world_from_camera for camera in cameras])
-        plane = support_maps(rays, poses, torch.tensor(heights, dtype=torch.float32))
-        picture = _tensor([rgb for rgb, _ in images]).permute(0, 3, 1, 2) / 255
-        stacked = network_input(picture, rays, _tensor([depth for _, depth in images]), plane)
-        return stacked.to(self.device).contiguous(memory_format=torch.channels_last)  # a fifth faster
+        return Pictures(
+            np.stack([rgb for rgb, _ in images]),
+            np.stack([camera.intrinsics for camera in cameras]).astype(np.float32),
+            np.stack([camera.world_from_camera for camera in cameras]).astype(np.float32),
+            np.array(heights, np.float32),
+            np.stack([depth for _, depth in images]),
+        )
+
+
+def read_grid(grid: NDArray[Any], pixels: Array) -> Array:
+    """Read a grid (C, h, w) at pixels (N, 2) of the network's picture -> (N, C), bilinearly."""
+    height, width = grid.shape[1:]
+    x = np.clip(pixels[:, 0] / STRIDE - 0.5, 0, width - 1)
+    y = np.clip(pixels[:, 1] / STRIDE - 0.5, 0, height - 1)
+    left, top = x.astype(int), y.astype(int)
+    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    across, down = x - left, y - top
+    upper = (1 - across) * grid[:, top, left] + across * grid[:, top, right]
+    lower = (1 - across) * grid[:, below, left] + across * grid[:, below, right]
+    return np.asarray(((1 - down) * upper + down * lower).T, float)
 
 
 def network_size(width: int, height: int, longest: int) -> tuple[int, int]:
@@ -188,9 +185,5 @@ def _resized(frame: Frame, side: tuple[int, int], with_depth: bool) -> tuple[Any
     return rgb, np.asarray(depth, np.float32)
 
 
-def _tensor(arrays: Sequence[Any]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays).astype(np.float32))
-
-
-def _stacked(features: Sequence[Features], device: str) -> Features:
-    return Features(*(torch.cat(parts).to(device) for parts in zip(*features, strict=True)))
+def _stacked(views: Sequence[Views]) -> Views:
+    return Views(*(np.concatenate(parts) for parts in zip(*views, strict=True)))

@@ -15,7 +15,7 @@ import torch
 from spatial_reward.camera import Array
 from spatial_reward.models.spatialnet import SpatialNet
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
-from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, load_weights, save_weights
+from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, save_calibration, save_weights
 from spatial_reward.training.evaluate_spatialnet import MOTION, TWO_SIDED, maker, measure
 from spatial_reward.training.spatialnet_trials import Trial, draw_trials
 
@@ -36,16 +36,16 @@ def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
     """Fit one factor per quantity, so that 90 % of the errors of valid answers lie in stated 90 % intervals.
 
     First what the network says (depth, match, change of depth), then what geometry makes of it. The factors
-    are written into the file of the weights.
+    are written into the model's card.
     """
-    network, _ = load_weights(weights)
+    save_calibration(weights, UNCALIBRATED, {})
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     placed = columns["match_valid"] > 0
     scales = dict(UNCALIBRATED)
     scales["depth"] = _factor(columns["depth_error"], columns["depth_std"])
     scales["match"] = _factor(columns["match_x"][placed], columns["match_std"][placed])
     scales["ratio"] = _factor(*_ratios(weights, trials))
-    save_weights(weights, network, scales, {})
+    save_calibration(weights, scales, {})
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     spread = np.concatenate([columns[f"object_std_{axis}"][placed] for axis in "xyz"])
     scales["object"] = _factor(np.concatenate([columns[f"object_{axis}"][placed] for axis in "xyz"]), spread)
@@ -53,7 +53,7 @@ def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
     travelling = columns["camera_distance"] > MOTION
     scales["camera"] = _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling])
     scales["angle"] = _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling])
-    save_weights(weights, network, scales, {"calibrated_on": len(trials)})
+    save_calibration(weights, scales, {"calibrated_on": len(trials)})
     return scales
 
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of validation shards")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="default: the weights of the package")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="default: the model of the package")
     parser.add_argument("--count", type=int, default=400, help="trials")
     given = parser.parse_args()
     export(given.checkpoint, given.out, {})

@@ -1,6 +1,6 @@
 """Measure SpatialNet on held-out random scenes, and write how honest its standard deviations are.
 
-python -m spatial_reward.training.evaluate_spatialnet --data TEST_SHARDS [--weights W] [--count 1000]
+python -m spatial_reward.training.evaluate_spatialnet --data TEST_SHARDS [--weights FOLDER] [--count 1000]
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def main() -> None:
     """Print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of held-out shards")
-    parser.add_argument("--weights", type=Path, help="a .safetensors file; default: those of the package")
+    parser.add_argument("--weights", type=Path, help="folder of a model; default: that of the package")
     parser.add_argument("--count", type=int, default=1000, help="trials")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON to write")

@@ -59,6 +59,8 @@ def pictures(batch: Mapping[str, Tensor]) -> Tensor:
     plane = support_maps(rays, batch["world_from_camera"].flatten(0, 1), support)
     mirror = batch["mirror"].repeat_interleave(frames)[:, None, None, None]
     plane = torch.where(mirror, plane.flip(-1), plane)
+    across = torch.tensor([-1.0, 1.0], device=rays.device)[:, None, None]
+    rays = torch.where(mirror, across * rays.flip(-1), rays)
     return network_input(rgb, rays, batch["measured"].flatten(0, 1), plane)
 
 

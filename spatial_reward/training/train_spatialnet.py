@@ -12,7 +12,7 @@ from spatial_reward.training.calibrate_spatialnet import calibrate, export
 from spatial_reward.training.spatialnet import BEST, Recipe, train
 from spatial_reward.training.spatialnet_trials import draw_trials
 
-WEIGHTS = "spatialnet.safetensors"
+WEIGHTS = "model"
 
 
 def train_spatialnet(config: dict[str, Any]) -> Path:

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from spatial_reward.models.spatialnet_motion import REGION, body_motion, region_
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
 from spatial_reward.models.spatialnet_patch import Place
 from spatial_reward.models.spatialnet_sight import Matched, network_size
-from spatial_reward.models.spatialnet_weights import UNCALIBRATED, save_weights
+from spatial_reward.models.spatialnet_weights import UNCALIBRATED, save_calibration, save_weights
 from spatial_reward.questions import KINDS
 from spatial_reward.types import Frame, PixelPoint, Question
 
@@ -23,7 +24,7 @@ POSE = look_at((0.0, -0.6, 0.5), (0.0, 0.0, 0.03))
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     torch.manual_seed(1)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "tiny"
     save_weights(path, SpatialNetwork(NetworkConfig(width=16, depth=1)), {}, {})
     return path
 
@@ -72,8 +73,8 @@ def test_a_batch_gives_what_single_questions_give(model, weights):
 
 def test_a_frame_is_encoded_once(model, monkeypatch):
     encoded = []
-    encode = model.eyes.network.encode
-    monkeypatch.setattr(model.eyes.network, "encode", lambda x: encoded.append(len(x)) or encode(x))
+    encode = model.eyes.runtime.encode
+    monkeypatch.setattr(model.eyes.runtime, "encode", lambda x: encoded.append(len(x.rgb)) or encode(x))
     reference, now, later = (frame_of(seed) for seed in range(3))
     first = model.answer([question_of("obj_vec_coord", reference, now)])
     again = model.answer([question_of("obj_vec_coord", reference, now)])
@@ -108,7 +109,7 @@ def test_what_cannot_be_answered_says_why(model):
         assert answered.value is not None
     size = Question("size_width", (frame_of(0), frame_of(1)), labels=("cup",))
     [nameless] = model.answer([size])
-    assert not nameless.valid and "needs a point" in nameless.text
+    assert not nameless.valid and "says no colour" in nameless.text
 
 
 def test_wrong_options_are_refused(weights):
@@ -129,7 +130,7 @@ def test_pictures_of_any_size_get_one_that_the_network_takes():
 
 def test_a_region_starts_at_its_pixel_and_has_one_length(model):
     seen, at = model.eyes.seen(frame_of(0)), (40.0, 50.0)
-    same_body = np.zeros(seen.features.log_depth.shape[1:])
+    same_body = np.zeros(seen.views.log_depth.shape[1:])
     same_body[11:14, 9:12] = 0.9
     pixels, weight = region_pixels(seen, same_body, at)
     assert pixels.shape == (REGION + 1, 2) and tuple(pixels[0]) == at
@@ -189,13 +190,10 @@ def test_perfect_matches_give_the_exact_motion_of_the_camera(model):
 
 
 def test_calibration_stretches_the_stated_errors(weights, tmp_path):
-    from spatial_reward.models.spatialnet_weights import load_weights
-
-    network, _ = load_weights(weights)
-    save_weights(tmp_path / "wide.safetensors", network, {"depth": 3.0}, {})
+    shutil.copytree(weights, tmp_path / "wide")
+    save_calibration(tmp_path / "wide", {"depth": 3.0}, {})
     question = question_of("depth_est_coord", frame_of(0))
     [plain], [wide] = (
-        SpatialNet(path, depth="predicted").answer([question])
-        for path in (weights, tmp_path / "wide.safetensors")
+        SpatialNet(path, depth="predicted").answer([question]) for path in (weights, tmp_path / "wide")
     )
     assert wide.value == plain.value and wide.std == pytest.approx(3 * plain.std)

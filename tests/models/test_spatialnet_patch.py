@@ -18,7 +18,8 @@ def picture(left, top, *, thing=THING, noise=0.0, seed=0):
 def found(first, second, pixel, *, still=True, network=None, last=None):
     patch = cut(Prepared.of(first), pixel)
     at = np.array(pixel if network is None else network, float)
-    return place(patch, Prepared.of(second), np.array(pixel, float) if still else None, at, last)
+    unmoved = np.array(pixel, float) if still else None
+    return place(patch, Prepared.of(second), unmoved, at, last, stays=still)
 
 
 def test_a_patch_covers_one_colour_and_its_border():

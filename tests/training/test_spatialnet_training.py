@@ -188,4 +188,4 @@ def test_one_call_makes_weights_from_nothing(tmp_path):
     out = train_spatialnet(compose("train_spatialnet", [*words, "recipe.precision='no'"]))
     summary_file = json.loads((out / "summary.json").read_text())
     assert summary_file["metrics"]["calibration_depth"] > 0
-    assert load_model("spatialnet", weights=out / "spatialnet.safetensors").name == "spatialnet"
+    assert load_model("spatialnet", weights=out / "model").name == "spatialnet"
