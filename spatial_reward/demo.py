@@ -36,7 +36,7 @@ def run_demo(config: Config) -> Path:
     """
     from rich.progress import track
 
-    config = _completed(config)
+    config = completed(config)
     final = Path(config["out"]) if config["out"] else default_folder("demo")
     with output_folder(final) as folder:
         measured, rows = [], []
@@ -57,7 +57,7 @@ def run_demo(config: Config) -> Path:
     return final
 
 
-def _completed(config: Config) -> Config:
+def completed(config: Config) -> Config:
     """Fill in what the catalogue knows about the environment."""
     from spatial_reward.envs.catalogue import RECIPES, Recipe, make
 

@@ -34,7 +34,7 @@ from spatial_reward.types import Answer, Frame, PixelPoint, Question
 DepthSource = Literal["auto", "predicted", "measured"]
 SEEN = 0.5  # probability from which a point counts as seen
 VAGUE = 0.20  # [m]; what is known no better than this is not measured
-DOUBTFUL = 2.5  # [px of a small picture]; a place known no better than this is none
+DOUBTFUL = 6.0  # [px of a small picture]; a place known no better than this is none
 RAISED = 0.025  # [m] that the lowest known point, the middle of a thing, lies above what it stands on
 BODY = 0.5  # probability from which a cell counts as of the body whose size is asked
 
@@ -202,7 +202,9 @@ class SpatialNet(RGBD):
         last = None if question.previous is None else question.previous.match
         where = None if last is None else np.array(last)
         stays = same_pose(first, second)
-        return place(patch, self._picture(second), seen, matched.pixel[0], where, stays=stays)
+        spread = float(self.calibration["match"] * matched.std[0])
+        network = matched.pixel[0]
+        return place(patch, self._picture(second), seen, network, where, spread=spread, stays=stays)
 
     def _picture(self, frame: Frame) -> Prepared:
         if frame not in self._pictures:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatial_reward.camera import Array, Camera, rigid
+from spatial_reward.camera import Array, rigid
 from spatial_reward.geometry import lift
 from spatial_reward.models.spatialnet_patch import Place
 from spatial_reward.models.spatialnet_sight import Matched, Seen
@@ -17,8 +17,6 @@ REACH = 12  # cells from the pixel that a body may extend
 SAME = 0.5  # probability from which a cell counts as of the same body
 ANCHOR_DEPTH = 0.03  # [m] that a body's centre is apart, in depth, from its surface
 AGREES = 4.0  # [px of a small picture] from the network's match within which its change of depth holds
-UNEVEN = 0.005  # [m] by which the height of what slides may change
-DISAGREE = 3.0  # standard deviations beyond which a body has not slid
 STILL_SHARE = 0.5  # of the error of a place that what did not move has
 
 
@@ -89,9 +87,7 @@ def body_motion(
         depth, relative = _anchored(depth, relative, anchor)
     first_from_second = reference.camera.camera_from_world @ current.camera.world_from_camera
     rotation, shift = first_from_second[:3, :3], first_from_second[:3, 3]
-    told = _depth_change(reference, current, pixels, weight, matched, place, scales)
-    sliding = _slid(reference.camera, current.camera, pixels[0], depth[0], place, scales["match"])
-    log_ratio, ratio_std = _fused(told, sliding)
+    log_ratio, ratio_std = _depth_change(reference, current, pixels, weight, matched, place, scales)
     there = depth[:1] * np.exp(log_ratio)
     seen, spread = lift(
         current.camera, place.pixel[None], there, scales["match"] * place.std, there * ratio_std
@@ -129,30 +125,6 @@ def _depth_change(
     )
     std = scales["depth"] * float(np.hypot(before_std[0], after_std[0]))
     return float(np.log(after[0] / before[0])), std
-
-
-def _slid(
-    first: Camera, second: Camera, pixel: Array, depth: float, place: Place, scale: float
-) -> tuple[float, float]:
-    """Return the change of log depth and its standard deviation if the body has kept its height."""
-    height = first.unproject(pixel, depth)[2]
-    falling = second.world_from_camera[2, :3]  # how each camera axis changes height
-    slope = float(falling @ second.rays(place.pixel))
-    there = (height - second.world_from_camera[2, 3]) / slope if slope else -1.0
-    if there <= 0:
-        return 0.0, np.inf
-    tilt = np.linalg.norm(falling[:2] / np.diag(second.intrinsics)[:2])  # change of slope by a pixel
-    std = np.hypot(scale * place.std * tilt, UNEVEN / there) / abs(slope)
-    return float(np.log(there / depth)), float(std)
-
-
-def _fused(told: tuple[float, float], sliding: tuple[float, float]) -> tuple[float, float]:
-    """Weigh two estimates by their precision where they agree; else believe the first."""
-    if abs(told[0] - sliding[0]) > DISAGREE * np.hypot(told[1], sliding[1]):
-        return told
-    share = told[1] ** 2 / (told[1] ** 2 + sliding[1] ** 2)
-    std = told[1] * np.sqrt(1 - share)
-    return float(told[0] + share * (sliding[0] - told[0])), float(std)
 
 
 def _anchored(depth: Array, relative: float, anchor: Array) -> tuple[Array, float]:

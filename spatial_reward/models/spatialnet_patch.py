@@ -81,9 +81,10 @@ class Place:
     Attributes:
         pixel: (2,) of the patch's pixel there [px of the frame].
         unlike: Root mean square difference of colours [grey levels].
-        how: "still", "network", "followed" or "search".
+        how: "still", "patch" near where the network sees it, "followed", "search"; or "network" alone.
         away: From where it was expected [px of a small picture].
         unit: Pixels of the frame per pixel of a small picture.
+        spread: Standard deviation that the network states [px of a small picture].
     """
 
     pixel: Array
@@ -91,14 +92,18 @@ class Place:
     how: str
     away: float = 0.0
     unit: float = 1.0
+    spread: float = 0.0
 
     @property
     def doubt(self) -> float:
-        """Standard deviation of each coordinate [px of a small picture]: what disagrees is doubtful."""
+        """Standard deviation of each coordinate [px of a small picture], as validation scenes showed it."""
+        if self.how == "network":
+            return 0.2 + 0.8 * self.spread
         if self.how == "search":
             return 1.5 + 0.2 * self.unlike
-        weight = 0.01 if self.how == "still" else 0.06
-        return 0.3 + 0.02 * self.unlike + (self.unlike / 14) ** 2 + weight * self.away**2
+        if self.how == "still":
+            return 0.3 + 0.02 * self.unlike + (self.unlike / 14) ** 2 + 0.01 * self.away**2
+        return 0.2 + 0.3 * (self.unlike / 10) ** 2 + 0.4 * self.away + 0.2 * self.spread
 
     @property
     def std(self) -> float:
@@ -136,6 +141,7 @@ def place(
     network: Array,
     last: Array | None = None,
     *,
+    spread: float = 0.0,
     stays: bool = False,
 ) -> Place:
     """Find a patch in another picture.
@@ -146,10 +152,11 @@ def place(
         still: (2,) pixel of its frame where the pixel is if its body has not moved; None if out of view.
         network: (2,) where the network sees it.
         last: (2,) where it was in an earlier picture, if known.
+        spread: Standard deviation of where the network sees it [px of the frame].
         stays: Whether the camera has stayed where it was.
     """
     reach = int(np.ceil(REACH * picture.unit))
-    seen = {"network": network} | ({} if last is None else {"followed": last})
+    seen = {"patch": network} | ({} if last is None else {"followed": last})
     seen = {how: np.nan_to_num(at) * picture.factor for how, at in seen.items()}
     candidates = [(_near(patch, picture.colours, at, reach, how), KEPT) for how, at in seen.items()]
     if still is not None:
@@ -160,12 +167,15 @@ def place(
         candidates += [(elsewhere, 0.0)] if elsewhere.unlike < ALIKE else []
     best = min(candidates, key=lambda candidate: candidate[0].unlike - candidate[1])[0]
     away = _away(best.pixel, seen) / picture.unit
-    return replace(best, pixel=best.pixel / picture.factor, away=away, unit=picture.unit / picture.factor)
+    unit = picture.unit / picture.factor
+    found = replace(best, pixel=best.pixel / picture.factor, away=away, unit=unit, spread=spread / unit)
+    alone = replace(found, pixel=np.asarray(network, float), how="network", away=0.0)
+    return alone if alone.doubt < found.doubt and np.isfinite(network).all() else found
 
 
 def _away(pixel: Array, seen: dict[str, Array]) -> float:
     """Return how far [px] from where the network sees it; or it was last, but the network has a say too."""
-    network = float(np.linalg.norm(pixel - seen["network"]))
+    network = float(np.linalg.norm(pixel - seen["patch"]))
     if "followed" not in seen:
         return network
     return min(network, float(np.linalg.norm(pixel - seen["followed"])) + min(0.5 * network, 4.0))

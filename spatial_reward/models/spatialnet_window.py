@@ -10,7 +10,8 @@ import numpy as np
 from spatial_reward.camera import Array, Camera
 from spatial_reward.types import Answer, Frame, PixelPoint, Question
 
-ROOM = 3.0  # sides of a body that a window is wide, at least
+ROOM = 3.0  # sides of a body that a window is wide,
+WIDEST = 1.5  # but no wider than this many sides of what the network sees: of a large body a part will do
 PAYS = 0.8  # of a picture's shorter side, beyond which a window shows hardly more
 
 Corner = tuple[int, int]
@@ -29,8 +30,8 @@ class Windows:
         self._known: WeakKeyDictionary[Frame, dict[tuple[int, Corner], Frame]] = WeakKeyDictionary()
 
     def side(self, frame: Frame, area: float) -> int | None:
-        """Return the side [px] of a window on a body of an area [px^2]; None if it shows hardly more."""
-        side = max(self.size, int(ROOM * np.sqrt(area)))
+        """Return the side [px] of a window on a body of an area [px^2]; None if it would show hardly more."""
+        side = int(np.clip(ROOM * np.sqrt(area), self.size, WIDEST * self.size))
         return side if side <= PAYS * min(frame.width, frame.height) else None
 
     def cut(self, frame: Frame, middle: Array, side: int) -> tuple[Frame, Corner]:

@@ -15,11 +15,11 @@ def picture(left, top, *, thing=THING, noise=0.0, seed=0):
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
 
-def found(first, second, pixel, *, still=True, network=None, last=None):
+def found(first, second, pixel, *, still=True, network=None, last=None, spread=9.0):
     patch = cut(Prepared.of(first), pixel)
     at = np.array(pixel if network is None else network, float)
     unmoved = np.array(pixel, float) if still else None
-    return place(patch, Prepared.of(second), unmoved, at, last, stays=still)
+    return place(patch, Prepared.of(second), unmoved, at, last, spread=spread, stays=still)
 
 
 def test_a_patch_covers_one_colour_and_its_border():
@@ -42,7 +42,7 @@ def test_a_plain_thing_is_found_by_its_border(right, down):
     first, second = picture(40, 30, noise=1.0), picture(40 + right, 30 + down, noise=1.0, seed=2)
     near = (45.5 + right + 1.5, 36.5 + down - 2)  # a cell's worth of error
     at = found(first, second, (45.5, 36.5), network=near)
-    assert at.how == "network"
+    assert at.how == "patch"
     np.testing.assert_allclose(at.pixel, (45.5 + right, 36.5 + down), atol=0.3)
 
 
@@ -69,7 +69,7 @@ def test_pixels_at_the_edge_and_places_outside_do_no_harm():
 
 def test_large_pictures_are_compared_smaller_and_answered_in_their_own_pixels():
     first, second = (np.kron(picture(left, 30), np.ones((5, 5, 1), np.uint8)) for left in (40, 46))
-    at = found(first, second, (227.5, 182.5), network=(270.0, 175.0))
+    at = found(first, second, (227.5, 182.5), network=(270.0, 175.0), spread=60.0)
     np.testing.assert_allclose(at.pixel, (257.5, 182.5), atol=2)
     assert at.unit == pytest.approx(480 / 128, rel=0.02)
 
@@ -80,4 +80,12 @@ def test_where_a_thing_was_last_helps_to_find_it():
     at = found(first, second, (45.5, 36.5), network=(13.0, 79.0), last=np.array([64.0, 37.0]))
     lost = found(first, second, (45.5, 36.5), network=(13.0, 79.0))
     assert at.away < 3 and lost.away < 3
-    assert at.how in ("network", "followed")
+    assert at.how in ("patch", "followed")
+
+
+def test_where_the_patch_looks_strange_a_sure_network_is_believed():
+    first, second = picture(40, 30), picture(43, 30, thing=(20, 20, 20))
+    sure = found(first, second, (45.5, 36.5), network=(49.0, 36.5), spread=0.5)
+    assert sure.how == "network" and sure.pixel.tolist() == [49.0, 36.5]
+    vague = found(first, second, (45.5, 36.5), network=(49.0, 36.5), spread=40.0)
+    assert vague.how != "network" and vague.std > sure.std

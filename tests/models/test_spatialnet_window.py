@@ -41,7 +41,8 @@ def test_windows_pay_only_where_pictures_have_more_to_show():
     windows = Windows(128)
     assert windows.side(frame_of(), 0.0) == 128
     assert windows.side(frame_of(), 60.0**2) == 180
-    assert windows.side(frame_of(), 90.0**2) is None
+    assert windows.side(frame_of(), 90.0**2) == 192
+    assert windows.side(frame_of(width=200, height=200), 90.0**2) is None
     assert windows.side(frame_of(width=128, height=128), 0.0) is None
 
 
