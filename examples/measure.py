@@ -24,7 +24,7 @@ simulator = Simulator(env, camera="front", width=224, height=224)
 cube = simulator.ground("cube")  # a pixel that shows it; on a robot, you point at it
 first, start = simulator.frame(depth=True), simulator.material(cube)
 
-model, policy, previous = load_model("rgbd"), expert("SpatialReward/Push-v0", seed=args.seed), None
+model, policy, previous = load_model("spatialnet"), expert("SpatialReward/Push-v0", seed=args.seed), None
 for step in range(1, args.steps + 1):
     observation, *_ = env.step(policy(env, observation))
     now = simulator.frame(depth=True)

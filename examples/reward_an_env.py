@@ -13,7 +13,7 @@ from spatial_reward.envs.wrappers import SpatialReward
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--env", default="SpatialReward/Push-v0")
 parser.add_argument("--goal", help="in words; by default the catalogue's")
-parser.add_argument("--model", default="rgbd")
+parser.add_argument("--model", default="spatialnet")
 parser.add_argument("--steps", type=int, default=120)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()

@@ -76,13 +76,98 @@ def view(
     config_dir: ConfigDir = None,
     config_name: ConfigName = None,
 ) -> None:
-    """Show questions of a set with their truth drawn in, or open a recording: view PATH."""
-    first, *others = words or [""]
-    named = [f"path={first}", *others] if first and "=" not in first else words
-    config = _config(config_name or "view", named, config_dir, print_config)
+    """Show a recording, questions, annotated episodes, a benchmark's answers or a training run: view PATH."""
+    config = _config(config_name or "view", _first("path", words), config_dir, print_config)
     from spatial_reward.view import run_view
 
     typer.echo(run_view(config))
+
+
+@app.command()
+def annotate(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Write rewards for recorded episodes: annotate DATASET goal=...; run again to resume."""
+    from spatial_reward.annotate.command import named, run_annotate
+
+    config = _config(config_name or "annotate", named(words or []), config_dir, print_config)
+    typer.echo(run_annotate(config) / "summary.json")
+
+
+@app.command()
+def calibrate(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Fit the embedded model's standard deviations to an environment; write a model that knows them."""
+    config = _config(config_name or "calibrate", words, config_dir, print_config)
+    from spatial_reward.calibrate import run_calibrate
+
+    typer.echo(run_calibrate(config) / "summary.json")
+
+
+@app.command()
+def benchmark(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Measure a model: suite=multispa, reward, rl or speed; run again to resume."""
+    from spatial_reward.benchmark.command import SUITES, chosen, run
+
+    suite, others = chosen(words or [])
+    config = _config(config_name or SUITES[suite].config, others, config_dir, print_config)
+    typer.echo(run(suite, config) / "summary.json")
+
+
+@app.command()
+def audit(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Try to fool a reward; exit code 1 if a gate is not passed."""
+    config = _config(config_name or "audit", words, config_dir, print_config)
+    from spatial_reward.benchmark.audit import run
+
+    result = run(config)
+    typer.echo(result.folder / "summary.json")
+    raise typer.Exit(0 if result.passed else 1)
+
+
+@app.command()
+def perceive(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Measure depth, point cloud and boxes of a clip; of a simulated one with its error."""
+    config = _config(config_name or "perceive", words, config_dir, print_config)
+    from spatial_reward.benchmark.perceive import run_perceive
+
+    typer.echo(run_perceive(config) / "summary.json")
+
+
+@app.command()
+def serve(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Serve a model over HTTP and WebSockets, on this computer unless told otherwise."""
+    config = _config(config_name or "serve", words, config_dir, print_config)
+    from spatial_reward.server.command import run_serve
+
+    run_serve(config)
 
 
 @app.command()
@@ -100,6 +185,12 @@ def doctor() -> None:
         console.print(remedy, markup=False, highlight=False, soft_wrap=True)
         broken |= check.required and not check.fine
     raise typer.Exit(2 if broken else 0)
+
+
+def _first(key: str, words: list[str] | None) -> list[str] | None:
+    """Read the first word, where it is no `key=value`, as the value of a key."""
+    first, *others = words or [""]
+    return [f"{key}={first}", *others] if first and "=" not in first else words
 
 
 def _config(name: str, words: list[str] | None, folder: Path | None, show: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ def output_folder(final: Path) -> Iterator[Path]:
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
         raise FileExistsError(f"out={final} already exists: choose another folder, or remove it first.")
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    new = [parent for parent in final.parents if not parent.exists()]
     try:
         partial.mkdir(parents=True)
     except OSError as error:
@@ -42,7 +43,15 @@ def output_folder(final: Path) -> Iterator[Path]:
         partial.replace(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        for parent in new:
+            _remove_empty(parent)
         raise
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder if nothing is in it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def write_summary(

@@ -232,6 +232,7 @@ class Model(Protocol):
     Attributes:
         name: Shown as the source of its answers.
         needs: What it must be given beyond pictures: any of "depth", "camera", "truth".
+        uses: May be left out: what it measures better with, where that is to be had.
     """
 
     name: str
@@ -240,3 +241,8 @@ class Model(Protocol):
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question; what cannot be answered is `Answer.unknown`, never an exception."""
         ...
+
+
+def uses_depth(model: Model) -> bool:
+    """Tell whether a model wants measured depth: it cannot do without, or measures better with it."""
+    return "depth" in model.needs or "depth" in getattr(model, "uses", ())

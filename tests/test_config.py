@@ -7,7 +7,7 @@ from spatial_reward.config import compose
 
 def test_defaults_compose():
     config = compose("demo", [])
-    assert config["model"] == {"name": "rgbd"}
+    assert config["model"] == {"name": "spatialnet", "depth": "auto", "support": None}
     assert config["env"] == "SpatialReward/Push-v0"
     assert config["reward"]["gamma"] == 0.99
 
@@ -31,7 +31,7 @@ def test_goals_need_no_quoting(goal):
     [
         (["evn=x"], "Unknown key 'evn'. Did you mean: env"),
         (["model.nois=1"], "Unknown key 'model.nois'"),
-        (["model=foo"], "Available options in 'model': endpoint oracle rgbd"),
+        (["model=foo"], "Available options in 'model': .*oracle own .*rgbd .*spatialnet"),
         (["env"], "Expected key=value, got 'env'"),
         (["+extra=1"], r"Unknown key '\+extra'"),
         (["hydra.run.dir=x"], "Unknown key 'hydra.run.dir'"),

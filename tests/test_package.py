@@ -14,19 +14,24 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "mujoco", "open3d", "rerun", "matplotlib")
 # Imports run downwards only. Modules on one line may import each other.
 LAYERS = [
-    {"camera", "_require", "outputs"},
+    {"camera", "_require", "_counted", "outputs"},
     {"types"},
     {"questions", "geometry"},
     {"chat", "chat_tokens"},
     {"models"},
     {"rewards"},
     {"viz"},
+    {"perception", "lerobot"},
     {"envs"},
     {"data"},
+    {"perception"},
+    {"lerobot"},
     {"benchmark"},
+    {"annotate"},
     {"training"},
     {"config"},
-    {"demo", "doctor", "view"},
+    {"demo", "doctor"},
+    {"calibrate", "view"},
     {"server", "cli"},
 ]
 

@@ -125,7 +125,7 @@ def test_pictures_inside_the_shards_are_enough(tmp_path):
     [
         ([], "`path` is missing"),
         (["nowhere"], "There is nothing at path=nowhere"),
-        (["note.txt"], "neither a question set (a folder) nor a recording"),
+        (["note.txt"], "cannot be shown: give a recording (.rrd), a question set"),
         (["empty"], "no manifest.json"),
         (["SET", "record=52"], "There is no record 52: numbers go from 0 to 51."),
         (["SET", "record=-1"], "There is no record -1: numbers go from 0 to 51."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,22 @@ from typing import Any
 from spatial_reward.data.shards import write_json
 
 SETTINGS = "generate.json"
+PARTS = ("scenes", "questions")
 _PARTIAL = ".*.partial-*"
 _SHOWN = 5  # differing settings in an error
 
 
 @contextmanager
-def run_folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
+def run_folder(
+    folder: Path, settings: Mapping[str, Any], *, file: str = SETTINGS, parts: Sequence[str] = PARTS
+) -> Iterator[Path]:
     """Open the folder of a run, new or begun with the same settings, for this process alone.
+
+    Args:
+        folder: Of the run.
+        settings: That it must have been begun with.
+        file: In which they are kept.
+        parts: Folders inside, in which the run leaves what it has finished.
 
     Raises:
         FileExistsError: If it holds something else, or was begun with other settings.
@@ -35,25 +44,25 @@ def run_folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
         ) from error
     try:
         _lock(lock, folder)
-        _begin(folder, json.loads(json.dumps(settings)))
+        _begin(folder, json.loads(json.dumps(settings)), file, parts)
         try:
             yield folder
         finally:
-            remove_partials(folder)
+            remove_partials(folder, parts)
     finally:
         os.close(lock)
 
 
-def remove_partials(folder: Path) -> None:
+def remove_partials(folder: Path, parts: Sequence[str] = PARTS) -> None:
     """Remove what interrupted writers left under temporary names."""
-    for place in (folder, *(folder / name for name in ("scenes", "questions", "exports"))):
+    for place in (folder, *(folder / name for name in (*parts, "exports"))):
         for path in place.glob(_PARTIAL):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def abandon(folder: Path) -> None:
     """Remove what a run that came to nothing has written."""
-    for name in ("scenes", "questions"):
+    for name in PARTS:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("skipped.json", SETTINGS):
         (folder / name).unlink(missing_ok=True)
@@ -74,9 +83,9 @@ def _lock(descriptor: int, folder: Path) -> None:
         ) from None
 
 
-def _begin(folder: Path, settings: Mapping[str, Any]) -> None:
+def _begin(folder: Path, settings: Mapping[str, Any], file: str, parts: Sequence[str]) -> None:
     """Compare or write the settings."""
-    path = folder / SETTINGS
+    path = folder / file
     if not path.exists():
         if any(not entry.match(_PARTIAL) for entry in folder.iterdir()):
             raise FileExistsError(f"out={folder} already exists: choose another folder, or remove it first.")
@@ -88,8 +97,8 @@ def _begin(folder: Path, settings: Mapping[str, Any]) -> None:
             f"out={folder} was made with other settings ({', '.join(different[:_SHOWN])}{more}): "
             "repeat those, or choose another out."
         )
-    remove_partials(folder)
-    for name in ("scenes", "questions"):
+    remove_partials(folder, parts)
+    for name in parts:
         (folder / name).mkdir(exist_ok=True)
 
 

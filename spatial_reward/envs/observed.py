@@ -12,7 +12,7 @@ import numpy as np
 from spatial_reward.camera import Array, Camera
 from spatial_reward.envs.camera_path import CameraPath
 from spatial_reward.envs.simulator import Grounding, Simulator
-from spatial_reward.types import Frame, Reference
+from spatial_reward.types import Frame, Model, Reference, uses_depth
 
 KEY = "spatial_reward/observation"  # of `info`
 
@@ -25,11 +25,22 @@ class Observation:
         frame: The picture.
         references: At a reset, the things of the goal in this frame; None at a step.
         truth: True (3,) world positions [m] of these things now; None where not asked for.
+        missing: At a reset, why things of the goal could not be found; "" where all were.
     """
 
     frame: Frame
     references: Mapping[str, Reference] | None = None
     truth: Mapping[str, Array] | None = None
+    missing: str = ""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Observation:
+        """Return itself: it never changes, and vector environments copy every `info`."""
+        return self
+
+
+def seen_depth(model: Model, camera: Any) -> bool:
+    """Tell whether to measure depth for a model: pictures of `env.render()` have none to offer."""
+    return "depth" in model.needs or (camera != "render" and uses_depth(model))
 
 
 class Observed(gym.Wrapper[Any, Any, Any, Any]):
@@ -81,6 +92,9 @@ class Observed(gym.Wrapper[Any, Any, Any, Any]):
         self._picture: Any = None
         self._simulator: Simulator | None = None
         self._groundings: dict[str, Grounding] = {}
+        self._started = False  # whether all names were found once
+        self._missing = ""
+        self._first_info: dict[str, Any] = {}
 
     @property  # a property of gymnasium.Wrapper, too, but an attribute of its base class
     def spec(self) -> Any:  # type: ignore[override]
@@ -92,18 +106,23 @@ class Observed(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment, look, and find the names.
 
+        At a later reset, names that are not found are told in the observation: a training goes on.
+
         Raises:
-            ValueError: If a name is unknown, or can move but is not visible.
+            ValueError: At the first reset, if a name is unknown, or can move but is not visible.
         """
         self._picture = None
         observation, info = self.env.reset(seed=seed, options=options)
-        self._steps = 0
+        self._steps, self._missing = 0, ""
         references = self._ground() if self._references is None or self._truth else {}
-        return observation, {**info, KEY: self._look(self._references or references)}
+        self._started = True
+        self._first_info = {**info, KEY: self._look(self._references or references)}
+        return observation, self._first_info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step the environment and look, if it is the turn of this step."""
         self._picture = None
+        self._first_info.pop(KEY, None)  # SubprocVecEnv would send it again with every step
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._steps += 1
         if self._steps % self._every == 0 or terminated or truncated:
@@ -129,7 +148,8 @@ class Observed(gym.Wrapper[Any, Any, Any, Any]):
             return Observation(self._rendered(), references)
         simulator = self._look_with()
         truth = {name: simulator.position(grounding) for name, grounding in self._groundings.items()}
-        return Observation(simulator.frame(depth=self._depth), references, truth if self._truth else None)
+        frame, missing = simulator.frame(depth=self._depth), "" if references is None else self._missing
+        return Observation(frame, references, truth if self._truth else None, missing)
 
     def _rendered(self) -> Frame:
         picture = np.ascontiguousarray(self.render())
@@ -144,8 +164,14 @@ class Observed(gym.Wrapper[Any, Any, Any, Any]):
 
     def _ground(self) -> dict[str, Reference]:
         """Find the names in the picture of the reset."""
-        simulator = self._look_with()
-        self._groundings = {name: simulator.ground(name) for name in self._names}
+        simulator, self._groundings = self._look_with(), {}
+        for name in self._names:
+            try:
+                self._groundings[name] = simulator.ground(name)
+            except ValueError as error:
+                if not self._started:
+                    raise
+                self._missing = str(error) if self._references is None else ""
         return {name: grounding.reference for name, grounding in self._groundings.items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypedDict
 
 from spatial_reward.camera import Array
 from spatial_reward.envs.observed import Observation
+from spatial_reward.envs.schedules import Schedule
 from spatial_reward.rewards import Goal, Judge, Shaping, Track
 from spatial_reward.rewards.shaping import Mode, Uncertainty
 from spatial_reward.types import Answer, Model, Question, Signal
@@ -86,6 +87,18 @@ class Scoring:
         if not 1 <= votes <= frames:
             raise ValueError(f"`success_votes` must be (k, n) with 1 <= k <= n, got {self.success_votes}.")
 
+    def check(self, schedule: Schedule) -> None:
+        """Refuse what a schedule cannot do.
+
+        Raises:
+            ValueError: If success would have to end an episode that has gone on.
+        """
+        if self.terminate_on_success and schedule.late:
+            raise ValueError(
+                f"terminate_on_success=True does not go with schedule={str(schedule)!r}, which knows of a "
+                "success when the episode has gone on: take 'sync' or 'hold(k)'."
+            )
+
     def shaping(self) -> Shaping:
         """Return fresh shaping for an episode."""
         return Shaping(
@@ -100,15 +113,49 @@ class Scoring:
 
 
 class Score(NamedTuple):
-    """What a step is worth: reward, whether the episode ends here, and the entries of `info`."""
+    """What a step is worth.
+
+    Attributes:
+        reward: For the learner.
+        terminated: Whether the episode ends here.
+        info: The entries of `info`.
+        signal: What was measured; None where the step was not judged.
+        number: Steps of the episode so far.
+    """
 
     reward: float
     terminated: bool
     info: dict[str, float | bool]
+    signal: Signal | None = None
+    number: int = 0
+
+
+class TrueDistance:
+    """The goal's true distance, by the positions that observations bring along.
+
+    Args:
+        goal: Whose distance.
+        first: What was observed at the reset.
+    """
+
+    def __init__(self, goal: Goal, first: Observation) -> None:
+        """Begin the episode."""
+        known = first.truth is not None and set(goal.names) <= set(first.truth)
+        self.asked, self._watch = first.truth is not None, goal.watch(_tracks(first)) if known else None
+
+    def entry(self, seen: Observation | None) -> dict[str, float]:
+        """Return the entry of `info`; none where the truth was not asked for."""
+        if not self.asked:
+            return {}
+        known = self._watch is not None and seen is not None and seen.truth is not None
+        distance = self._watch.see(_tracks(seen)).distance if known and self._watch else float("nan")
+        return {PREFIX + "truth_distance": distance}
 
 
 class ScoredEpisode:
     """An episode being scored, from the observation of its reset.
+
+    An episode whose things were not found is not judged: its reward is the environment's own.
 
     Args:
         scoring: How.
@@ -120,56 +167,67 @@ class ScoredEpisode:
         if first.references is None:
             raise RuntimeError("An episode begins with the observation of a reset, which has references.")
         self.scoring, self.steps, self.first = scoring, 0, first
+        self.seen = 0  # steps that the loop has taken; `steps` are those scored
         self.judge = Judge(scoring.goal)
-        self.judge.reset(first.frame, first.references, first.truth)
+        if not first.missing:
+            self.judge.reset(first.frame, first.references, first.truth)
         self.shaping = scoring.shaping()
         self._votes: deque[bool] = deque(maxlen=scoring.success_votes[1])
-        self._truth = None if first.truth is None else scoring.goal.watch(_tracks(first))
+        self._truth = TrueDistance(scoring.goal, first)
 
     def questions(self, seen: Observation | None) -> list[Question]:
         """Return what must be answered about an observation; nothing where there is none."""
-        return [] if seen is None else self.judge.questions(seen.frame, seen.truth)
+        if seen is None or self.first.missing:
+            return []
+        return self.judge.questions(seen.frame, seen.truth)
 
     def begin(self, answers: Sequence[Answer]) -> Score:
         """Score the reset: there is no reward, but a signal."""
-        self.signal: Signal | None = self.judge.signal(answers)
-        usable = self.shaping.reset(self.signal)
-        return Score(0.0, False, self._info(self.first, 0.0, 0.0, held=not usable))
+        signal = self._signal(self.first, answers)
+        held = not self.shaping.reset(signal)
+        info = {**entries(signal, 0.0, 0.0, held), **self._truth.entry(self.first)}
+        return Score(0.0, False, info, signal)
 
     def step(
         self, seen: Observation | None, answers: Sequence[Answer], env_reward: float, terminated: bool
     ) -> Score:
         """Score a step by what was observed after it; None: this step is not judged."""
         self.steps += 1
-        self.signal = None if seen is None else self.judge.signal(answers)
-        terminated = terminated or (self._succeeded() and self.scoring.terminate_on_success)
-        total, extra, held = self.shaping.step(self.signal, env_reward, terminated=terminated)
-        return Score(total, terminated, self._info(seen, env_reward, extra, held=held))
+        signal = self._signal(seen, answers)
+        terminated = terminated or (self._succeeded(signal) and self.scoring.terminate_on_success)
+        total, extra, held = self.shaping.step(signal, env_reward, terminated=terminated)
+        info = {**entries(signal, env_reward, extra, held), **self._truth.entry(seen)}
+        return Score(total, terminated, info, signal, self.steps)
 
-    def _succeeded(self) -> bool:
+    def _signal(self, seen: Observation | None, answers: Sequence[Answer]) -> Signal | None:
+        if seen is None:
+            return None
+        return Signal.unknown() if self.first.missing else self.judge.signal(answers)
+
+    def _succeeded(self, signal: Signal | None) -> bool:
         """Take the vote of the signal; tell whether enough of the last ones are for success."""
-        if self.signal is not None:
-            self._votes.append(self.signal.valid and self.signal.success >= self.scoring.success_threshold)
+        if signal is not None:
+            self._votes.append(signal.valid and signal.success >= self.scoring.success_threshold)
         return sum(self._votes) >= self.scoring.success_votes[0]
 
-    def _info(
-        self, seen: Observation | None, env_reward: float, extra: float, *, held: bool
-    ) -> dict[str, float | bool]:
-        signal = self.signal or Signal.unknown()
-        info = {
-            "potential": float(signal.potential),
-            "progress": float(signal.progress),
-            "success": float(signal.success),
-            "std": float(signal.std),
-            "valid": bool(signal.valid),
-            "held": held,
-            "env_reward": env_reward,
-            "shaping": extra,
-        }
-        if self._truth is not None:
-            unknown = seen is None or seen.truth is None
-            info["truth_distance"] = float("nan") if unknown else self._truth.see(_tracks(seen)).distance
-        return {PREFIX + key: value for key, value in info.items()}
+
+def entries(
+    signal: Signal | None, env_reward: float, extra: float, held: bool, **more: float
+) -> dict[str, float | bool]:
+    """Return the entries of `info` about a step."""
+    signal = signal or Signal.unknown()
+    info = {
+        "potential": float(signal.potential),
+        "progress": float(signal.progress),
+        "success": float(signal.success),
+        "std": float(signal.std),
+        "valid": bool(signal.valid),
+        "held": held,
+        "env_reward": env_reward,
+        "shaping": extra,
+        **more,
+    }
+    return {PREFIX + key: value for key, value in info.items()}
 
 
 def answer_all(model: Model, asked: Sequence[Sequence[Question]]) -> tuple[list[list[Answer]], float]:
@@ -194,16 +252,16 @@ def note(
     """Log a judged step, if there is a recorder; add its latency [s] to the score, if asked for."""
     if episode.scoring.timing:
         score.info[PREFIX + "latency_s"] = latency
-    if recorder is None or seen is None or episode.signal is None:
+    if recorder is None or seen is None or score.signal is None or episode.first.missing:
         return
     from spatial_reward.viz.step import Step
 
     step = Step(
-        index=episode.steps,
+        index=score.number,
         frame=seen.frame,
         reference_frame=episode.judge.frame,
         references=episode.judge.references,
-        signal=episode.signal,
+        signal=score.signal,
         reward=score.reward,
         env_reward=float(score.info[PREFIX + "env_reward"]),
         truth=float(score.info.get(PREFIX + "truth_distance", float("nan"))),

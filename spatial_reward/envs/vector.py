@@ -13,16 +13,11 @@ from numpy.typing import NDArray
 
 from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
-from spatial_reward.envs.observed import KEY, Observation, Observed
-from spatial_reward.envs.scoring import (
-    Recorder,
-    Score,
-    ScoredEpisode,
-    Scoring,
-    ScoringOptions,
-    answer_all,
-    note,
-)
+from spatial_reward.envs.late import OnLate, make_scorer
+from spatial_reward.envs.observed import KEY, Observation, Observed, seen_depth
+from spatial_reward.envs.schedules import Schedule, combined
+from spatial_reward.envs.scoring import Recorder, ScoredEpisode, Scoring, ScoringOptions
+from spatial_reward.envs.turns import Tally, Turn
 from spatial_reward.envs.wrappers import loaded
 from spatial_reward.rewards import Goal, parse_goal
 from spatial_reward.types import Model, Reference
@@ -44,6 +39,9 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         env: A vector environment whose environments are wrapped in `Observed`.
         goal: A goal, or its text.
         model: A model, or a name for `load_model`.
+        schedule: When the model is asked, as for `SpatialReward`; with "hold(k)" the environments should
+            draw no more than is looked at, `Observed(every=k)`.
+        on_late: Gets the final reward of every step where the schedule is late.
         recorder: Gets a `Step` for every judged frame of the first environment.
         scoring: The fields of `Scoring`, as for `SpatialReward`.
 
@@ -55,8 +53,10 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         self,
         env: VectorEnv[Any, Any, Any],
         goal: Goal | str,
-        model: Model | str = "rgbd",
+        model: Model | str = "spatialnet",
         *,
+        schedule: Schedule | str = "sync",
+        on_late: OnLate | None = None,
         recorder: Recorder | None = None,
         **scoring: Unpack[ScoringOptions],
     ) -> None:
@@ -70,8 +70,15 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
                 "terminate_on_success=True needs autoreset_mode=AutoresetMode.DISABLED and a `reset_mask`: "
                 f"with {self._mode.value!r} the environments would not know that an episode has ended."
             )
-        self._recorder = recorder
+        schedule, self._every = combined(schedule, 1)
+        self.scoring.check(schedule)
+        self._scorer = make_scorer(schedule, self.model, recorder, on_late)
         self._episodes: list[ScoredEpisode | None] = [None] * self.num_envs
+
+    @property
+    def tally(self) -> Tally:
+        """Counts: steps, those held, episodes, and those whose things were not found."""
+        return self._scorer.tally
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Reset the environments, or those of `options["reset_mask"]`, and judge their first frames.
@@ -84,8 +91,7 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         turns = [self._beginning(index, first) for index, first in enumerate(firsts) if first is not None]
         if not turns:
             raise ValueError("The environments must be wrapped in Observed: use make_vector(...).")
-        nothing = np.zeros(self.num_envs)
-        for turn, score in self._scored(turns, nothing, nothing):
+        for turn, score in zip(turns, self._scorer.take(turns, stepped=False), strict=True):
             infos = self._add_info(infos, score.info, turn.slot)
         return observations, infos
 
@@ -93,46 +99,41 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         """Step the environments and judge where that led."""
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
         rewards, terminations = np.array(rewards, float), np.array(terminations)
-        final = infos.get("final_info", {})
-        turns = self._turns(_take(infos, self.num_envs), _take(final, self.num_envs))
-        for turn, score in self._scored(turns, rewards.copy(), terminations.copy()):
+        outcome = Outcome(rewards, terminations, terminations | truncations)
+        ended = _take(infos.get("final_info", {}), self.num_envs)
+        turns = self._turns(_take(infos, self.num_envs), ended, outcome)
+        for turn, score in zip(turns, self._scorer.take(turns, stepped=True), strict=True):
             if not turn.begins:
                 rewards[turn.slot], terminations[turn.slot] = score.reward, score.terminated
-            if turn.ended:
+            if ended[turn.slot] is not None and not turn.begins:
                 infos["final_info"] = self._add_info(infos["final_info"], score.info, turn.slot)
             else:
                 infos = self._add_info(infos, score.info, turn.slot)
         return observations, rewards, terminations, truncations, infos
 
-    def _turns(self, seen: Observations, ended: Observations) -> list[_Turn]:
+    def settle(self) -> None:
+        """Wait for all late rewards; episodes under way are judged as far as they went."""
+        self._scorer.settle()
+
+    def close(self, **kwargs: Any) -> None:
+        """End the model's thread, where there is one, and close the environments."""
+        self._scorer.close()
+        super().close(**kwargs)
+
+    def _turns(self, seen: Observations, ended: Observations, outcome: Outcome) -> list[Turn]:
         """Sort out, for every environment, whether its episode goes on, ends, begins, or the last two."""
         turns = []
         for index, (now, end) in enumerate(zip(seen, ended, strict=True)):
             begins = now is not None and now.references is not None
             if end is not None or not begins:
-                turns.append(_Turn(index, self._running(index), end or now, ended=end is not None))
+                turns.append(going_on(index, self._running(index), end or now, outcome, self._every))
             if now is not None and begins:
                 turns.append(self._beginning(index, now))
         return turns
 
-    def _scored(self, turns: Sequence[_Turn], rewards: Any, terminations: Any) -> list[tuple[_Turn, Score]]:
-        """Answer all questions in one batch, and score every turn."""
-        asked = [turn.episode.questions(turn.seen) for turn in turns]
-        answers, latency = answer_all(self.model, asked)
-        scores = []
-        for turn, own in zip(turns, answers, strict=True):
-            if turn.begins:
-                score = turn.episode.begin(own)
-                self._episodes[turn.slot] = turn.episode
-            else:
-                reward, terminated = float(rewards[turn.slot]), bool(terminations[turn.slot])
-                score = turn.episode.step(turn.seen, own, reward, terminated)
-            note(self._recorder if turn.slot == 0 else None, turn.episode, turn.seen, score, latency)
-            scores.append((turn, score))
-        return scores
-
-    def _beginning(self, index: int, first: Observation) -> _Turn:
-        return _Turn(index, ScoredEpisode(self.scoring, first), first, begins=True)
+    def _beginning(self, index: int, first: Observation) -> Turn:
+        episode = self._episodes[index] = ScoredEpisode(self.scoring, first)
+        return Turn(index, episode, first, begins=True)
 
     def _running(self, index: int) -> ScoredEpisode:
         episode = self._episodes[index]
@@ -141,20 +142,34 @@ class VectorSpatialReward(VectorWrapper[Any, Any, Any, Any, NDArray[Any]]):
         return episode
 
 
-class _Turn(NamedTuple):
-    """What happens to an environment: its episode goes on, has `ended`, or `begins`."""
+class Outcome(NamedTuple):
+    """What environments say of a step: rewards (N,), terminations (N,), and which episodes are over (N,)."""
 
-    slot: int
-    episode: ScoredEpisode
-    seen: Observation | None
-    begins: bool = False
-    ended: bool = False
+    rewards: NDArray[Any]
+    terminations: NDArray[Any]
+    over: NDArray[Any]
+
+
+def going_on(
+    slot: int, episode: ScoredEpisode, seen: Observation | None, outcome: Outcome, every: int = 1
+) -> Turn:
+    """Return the turn of an episode that goes on or ends; it is judged every n-th step and at its end."""
+    over = bool(outcome.over[slot])
+    episode.seen += 1
+    return Turn(
+        slot,
+        episode,
+        seen if over or episode.seen % every == 0 else None,
+        over=over,
+        reward=float(outcome.rewards[slot]),
+        terminated=bool(outcome.terminations[slot]),
+    )
 
 
 def make_vector(
     envs: str | Sequence[MakeEnv],
     goal: Goal | str,
-    model: Model | str = "rgbd",
+    model: Model | str = "spatialnet",
     *,
     num_envs: int = 1,
     vectorization_mode: str = "sync",
@@ -165,6 +180,8 @@ def make_vector(
     references: Mapping[str, Reference] | None = None,
     calibration: Camera | None = None,
     every: int = 1,
+    schedule: Schedule | str = "sync",
+    on_late: OnLate | None = None,
     truth: bool = False,
     recorder: Recorder | None = None,
     **scoring: Unpack[ScoringOptions],
@@ -179,7 +196,8 @@ def make_vector(
         vectorization_mode: "sync", or "async" for a process each, started by spawn.
         autoreset_mode: Of Gymnasium: when an ended episode is reset.
         env_kwargs: Given to the environments of an id.
-        camera, size, references, calibration, every, truth, recorder, scoring: As for `SpatialReward`.
+        camera, size, references, calibration, every, schedule, on_late: As for `SpatialReward`.
+        truth, recorder, scoring: As for `SpatialReward`.
 
     Raises:
         ValueError: If an argument is unknown, out of range, or does not fit the others.
@@ -187,15 +205,22 @@ def make_vector(
     if vectorization_mode not in ("sync", "async"):
         raise ValueError(f"`vectorization_mode` must be 'sync' or 'async', got {vectorization_mode!r}.")
     Scoring(parse_goal(goal), **scoring)  # refuse bad arguments before processes start
+    schedule, judged = combined(schedule, every)
     model = loaded(model)
     capture: dict[str, Any] = dict(
-        camera=camera, size=size, references=references, calibration=calibration, every=every
+        camera=camera, size=size, references=references, calibration=calibration, every=judged
     )
-    capture |= dict(depth="depth" in model.needs, truth=truth or "truth" in model.needs)
-    look = partial(_observed, names=parse_goal(goal).names, **capture)
-    observed = [partial(look, make) for make in _makers(envs, num_envs, env_kwargs or {})]
+    capture |= dict(depth=seen_depth(model, capture["camera"]), truth=truth or "truth" in model.needs)
+    observed = observing(makers(envs, num_envs, env_kwargs or {}), parse_goal(goal).names, **capture)
     env = _vector(observed, vectorization_mode, autoreset_mode)
-    return VectorSpatialReward(env, goal, model, recorder=recorder, **scoring)
+    return VectorSpatialReward(
+        env, goal, model, schedule=schedule, on_late=on_late, recorder=recorder, **scoring
+    )
+
+
+def observing(makers: Sequence[MakeEnv], names: Sequence[str], **capture: Any) -> list[MakeEnv]:
+    """Wrap what the functions make in `Observed`; the arguments are its."""
+    return [partial(_observed, make, names=names, **capture) for make in makers]
 
 
 def _vector(
@@ -207,7 +232,12 @@ def _vector(
     return SyncVectorEnv(makers, autoreset_mode=AutoresetMode(autoreset_mode))
 
 
-def _makers(envs: str | Sequence[MakeEnv], number: int, kwargs: Mapping[str, Any]) -> list[MakeEnv]:
+def makers(envs: str | Sequence[MakeEnv], number: int, kwargs: Mapping[str, Any]) -> list[MakeEnv]:
+    """Return functions that make one environment each, for an id or for such functions.
+
+    Raises:
+        ValueError: If there would be none.
+    """
     if not isinstance(envs, str):
         return list(envs)
     if number < 1:

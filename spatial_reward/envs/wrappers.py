@@ -10,15 +10,11 @@ from gymnasium.utils import RecordConstructorArgs
 
 from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
-from spatial_reward.envs.observed import KEY, Observation, Observed
-from spatial_reward.envs.scoring import (
-    Recorder,
-    ScoredEpisode,
-    Scoring,
-    ScoringOptions,
-    answer_all,
-    note,
-)
+from spatial_reward.envs.late import OnLate, make_scorer
+from spatial_reward.envs.observed import KEY, Observation, Observed, seen_depth
+from spatial_reward.envs.schedules import Schedule, combined
+from spatial_reward.envs.scoring import Recorder, ScoredEpisode, Scoring, ScoringOptions
+from spatial_reward.envs.turns import Tally, Turn
 from spatial_reward.rewards import Goal, parse_goal
 from spatial_reward.types import Model, Reference
 
@@ -31,8 +27,12 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
     `info` gets plain floats and bools under `spatial_reward/`: potential [m], progress, success, std [m],
     valid (all as measured; NaN and False where this step was not judged), held (no new measurement was
     used), env_reward, shaping (what was added, weight included); where asked for, latency_s of the model,
-    and truth_distance [m], which a model that needs the truth brings along. `VectorSpatialReward` is its
-    vector twin.
+    and truth_distance [m], which a model that needs the truth brings along. Under a late schedule, what was
+    measured is that of the newest frame there is, and lag says how old it is [steps]; NaN before the first.
+    `VectorSpatialReward` is its vector twin.
+
+    Where things of the goal cannot be found at a later reset, that episode is not judged (valid is False,
+    the reward is the environment's own), with a counted warning.
 
     Args:
         env: An environment; with a MuJoCo model unless camera="render".
@@ -44,6 +44,9 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         references: Use these instead of finding the goal's names in the simulator.
         calibration: Camera of the pictures of `env.render()`.
         every: Judge every n-th step, and the last one of an episode.
+        schedule: When the model is asked: "sync", "hold(k)", which is every=k, "lagged(k)" or "episode"; see
+            `Schedule`.
+        on_late: Gets the final reward of every step (a `LateReward`) where the schedule is late.
         truth: Note the goal's true distance in `info`, by the simulator's positions.
         recorder: Gets a `Step` for every judged frame.
         scoring: The fields of `Scoring`: how to reward (`reward="shaping"`, `gamma=0.99`, `weight=1.0` per
@@ -53,28 +56,31 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
             notes the latency, which makes `info` irreproducible.
 
     Raises:
-        ValueError: If an argument is unknown, out of range, or does not fit the others; at a reset, if a
-            name is unknown or not visible.
+        ValueError: If an argument is unknown, out of range, or does not fit the others; at the first reset,
+            if a name is unknown or not visible.
     """
 
     def __init__(
         self,
         env: gym.Env[Any, Any],
         goal: Goal | str,
-        model: Model | str = "rgbd",
+        model: Model | str = "spatialnet",
         *,
         camera: str | CameraPath = "default",
         size: int | tuple[int, int] = (224, 224),
         references: Mapping[str, Reference] | None = None,
         calibration: Camera | None = None,
         every: int = 1,
+        schedule: Schedule | str = "sync",
+        on_late: OnLate | None = None,
         truth: bool = False,
         recorder: Recorder | None = None,
         **scoring: Unpack[ScoringOptions],
     ) -> None:
         """Check the arguments and load the model."""
+        schedule, judged = combined(schedule, every)
         capture: dict[str, Any] = dict(
-            camera=camera, size=size, references=references, calibration=calibration, every=every
+            camera=camera, size=size, references=references, calibration=calibration
         )
         RecordConstructorArgs.__init__(
             self,
@@ -83,15 +89,26 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
             model=model,
             truth=truth,
             recorder=recorder,
+            every=every,
+            schedule=str(schedule),
+            on_late=on_late,
             **capture,
             **scoring,
         )
         self.scoring = Scoring(parse_goal(goal), **scoring)
+        self.scoring.check(schedule)
         self.model = loaded(model)
-        capture |= dict(depth="depth" in self.model.needs, truth=truth or "truth" in self.model.needs)
-        gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, **capture))
-        self._recorder = recorder
+        capture |= dict(
+            depth=seen_depth(self.model, capture["camera"]), truth=truth or "truth" in self.model.needs
+        )
+        gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, every=judged, **capture))
+        self._scorer = make_scorer(schedule, self.model, recorder, on_late)
         self._episode: ScoredEpisode | None = None
+
+    @property
+    def tally(self) -> Tally:
+        """Counts: steps, those held, episodes, and those whose things were not found."""
+        return self._scorer.tally
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -100,9 +117,7 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         observation, info = self.env.reset(seed=seed, options=options)
         first: Observation = info.pop(KEY)
         episode = self._episode = ScoredEpisode(self.scoring, first)
-        [answers], latency = answer_all(self.model, [episode.questions(first)])
-        score = episode.begin(answers)
-        note(self._recorder, episode, first, score, latency)
+        [score] = self._scorer.take([Turn(0, episode, first, begins=True)], stepped=False)
         return observation, {**info, **score.info}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -111,16 +126,22 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         Raises:
             RuntimeError: Before the first reset.
         """
-        episode = self._episode
-        if episode is None:
+        if self._episode is None:
             raise RuntimeError("Call reset() before step().")
-        observation, env_reward, terminated, truncated, info = self.env.step(action)
-        seen: Observation | None = info.pop(KEY, None)
-        [answers], latency = answer_all(self.model, [episode.questions(seen)])
-        score = episode.step(seen, answers, float(env_reward), bool(terminated))
-        note(self._recorder, episode, seen, score, latency)
-        info = {**info, **score.info}
-        return observation, score.reward, score.terminated, truncated, info
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        over, seen = bool(terminated or truncated), info.pop(KEY, None)
+        turn = Turn(0, self._episode, seen, over=over, reward=float(reward), terminated=bool(terminated))
+        [score] = self._scorer.take([turn], stepped=True)
+        return observation, score.reward, score.terminated, truncated, {**info, **score.info}
+
+    def settle(self) -> None:
+        """Wait for all late rewards; an episode under way is judged as far as it went."""
+        self._scorer.settle()
+
+    def close(self) -> None:
+        """End the model's thread, where there is one, and close the environment."""
+        self._scorer.close()
+        super().close()
 
 
 def loaded(model: Model | str) -> Model:

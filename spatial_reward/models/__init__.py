@@ -13,6 +13,7 @@ MODELS = {
     "rgbd": "rgbd.RGBD",
     "spatialnet": "spatialnet.SpatialNet",
     "endpoint": "endpoint.Endpoint",
+    "remote": "remote.RemoteModel",
     "transformers": "transformers.Transformers",
 }
 

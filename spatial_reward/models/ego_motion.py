@@ -14,6 +14,7 @@ from spatial_reward.geometry import depth_noise, fit_rigid, lift, sample_depth
 from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.geometry.rotations import rotation_matrix
 from spatial_reward.models.following import CORRELATION
+from spatial_reward.models.overhead import overhead_motions
 from spatial_reward.models.region import Region, View, whole
 from spatial_reward.models.registration import Sight, Support, align, support
 from spatial_reward.types import Frame
@@ -23,13 +24,17 @@ ROUND_TRIP = 1.0  # [px] that a tracked corner may miss its start when tracked b
 MATCH_STD = 0.5  # [px]
 STEPS = 20  # of an alignment, at most
 SWINGS = np.radians([-12.0, -6.0, 6.0, 12.0])  # [rad] that are tried where nothing matches
-AGREEING = 0.7  # share of the picture that must agree with the camera's motion
+AGREEING = 0.7  # share of the picture that agrees with a motion beyond which no other is looked for
+DENIED = 1.5  # how much more what is contradicted counts than what agrees
+SEEN_AGAIN = 0.15  # share of the picture that must agree with the camera's motion,
+UNDENIED = 0.87  # and that share of what agrees or is contradicted
 
 
 def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     """Find `current_from_reference`: from matched surface points, or from rest, laid onto the whole picture.
 
-    Not valid where too little of the picture agrees with it, such as where half of it moves by itself.
+    Where that does not fit, the pictures are compared as seen from above, for any motion over a table. Not
+    valid where too little of the picture agrees with it, or too much contradicts it.
 
     Raises:
         ValueError: If a frame has no depth or no camera.
@@ -46,19 +51,26 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     if matches.valid:
         laid.append(_laid(everything, sight, matches.b_from_a))
     if max(fit.agreeing for *_, fit in laid) < AGREEING:
-        laid += [_laid(everything, sight, _swing(everything, sight.up, angle)) for angle in SWINGS]
-    motion, information, fit = max(laid, key=lambda one: one[2].likeness - 0.5 * one[2].contradicted)
+        starts = [_swing(everything, sight.up, angle) for angle in SWINGS]
+        starts += overhead_motions(View.of(reference), current_view, sight.up)
+        laid += [_laid(everything, sight, start, wide=True) for start in starts]
+    motion, information, fit = max(laid, key=lambda one: one[2].likeness - DENIED * one[2].contradicted)
     return replace(
         matches,
         b_from_a=motion,
         covariance=np.asarray(CORRELATION * np.linalg.inv(information + 1e-6 * np.eye(6)), float),
         centre=transform(motion, everything.points).mean(axis=0),
-        valid=fit.agreeing >= AGREEING,
+        valid=believed(fit),
     )
 
 
-def _laid(everything: Region, sight: Sight, start: Array) -> tuple[Array, Array, Support]:
-    motion, information = align(everything, sight, start, steps=STEPS, turn=True)
+def believed(fit: Support) -> bool:
+    """Tell whether enough of the picture agrees with a motion, and hardly anything contradicts it."""
+    return fit.agreeing >= max(SEEN_AGAIN, UNDENIED * (fit.agreeing + fit.contradicted))
+
+
+def _laid(everything: Region, sight: Sight, start: Array, wide: bool = False) -> tuple[Array, Array, Support]:
+    motion, information = align(everything, sight, start, steps=STEPS, turn=True, wide=wide)
     return motion, information, support(everything, sight, motion)
 
 

@@ -67,6 +67,7 @@ class Endpoint:
     """
 
     needs: frozenset[str] = frozenset()
+    follows = False  # answers do not depend on `Question.previous`
 
     def __init__(
         self,

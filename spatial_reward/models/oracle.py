@@ -23,6 +23,7 @@ class Oracle:
 
     name = "oracle"
     needs = frozenset({"truth"})
+    follows = False  # answers do not depend on `Question.previous`
 
     def __init__(self, noise: float = 0.0, seed: int = 0) -> None:
         """Set up the noise."""

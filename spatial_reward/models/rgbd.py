@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, Camera, transform
 from spatial_reward.geometry import (
@@ -21,6 +22,7 @@ from spatial_reward.geometry import (
 )
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.following import Found, follow
+from spatial_reward.models.naming import colour_of, find_named, middle
 from spatial_reward.models.region import Region, View, grow
 from spatial_reward.models.registration import Sight
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
@@ -64,6 +66,7 @@ class RGBD:
         # What was computed of a frame lives as long as the frame.
         self._views: WeakKeyDictionary[Frame, View] = WeakKeyDictionary()
         self._regions: WeakKeyDictionary[Frame, dict[PixelPoint, Region]] = WeakKeyDictionary()
+        self._things: WeakKeyDictionary[Frame, dict[str, NDArray[np.bool_] | None]] = WeakKeyDictionary()
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, or say why not."""
@@ -71,7 +74,7 @@ class RGBD:
 
     def _answer(self, question: Question) -> Answer:
         try:
-            answer = self._method(question.kind)(question)
+            answer = self._method(question.kind)(self._pointed(question))
         except ValueError as reason:
             return Answer.unknown(str(reason), source=self.name)
         return replace(answer, source=self.name)
@@ -188,18 +191,47 @@ class RGBD:
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
 
+    def _pointed(self, question: Question) -> Question:
+        """Point at the thing that a question names, in every picture whose camera's pose is known."""
+        if not question.kind.startswith("size") or question.points or not question.labels:
+            return question
+        name, frames = question.labels[0], question.frames[: 1 if self.pose == "estimated" else None]
+        if colour_of(name) is None:
+            raise Unanswerable(
+                f"The name {name!r} says no colour, and this model finds things by that alone."
+            )
+        found = [(number, self._named(frame, name)) for number, frame in enumerate(frames)]
+        points = tuple(PixelPoint(*middle(mask), number) for number, mask in found if mask is not None)
+        if not points:
+            raise Unanswerable(f"Nothing of the colour of {name!r} is seen.")
+        return replace(question, points=points)
+
+    def _named(self, frame: Frame, name: str) -> NDArray[np.bool_] | None:
+        known = self._things.setdefault(frame, {})
+        if name not in known:
+            known[name] = find_named(frame, name)
+        return known[name]
+
     def _size(self, question: Question) -> Answer:
-        """Measure the extent of what is seen around the points; a name alone says not where to look."""
+        """Measure the extent of what is seen of the thing that the points are on."""
         if not question.points:
-            raise Unanswerable("A size needs a point on the object; this model cannot look for a name.")
-        parts = []
-        for point in question.points:
-            frame = question.frames[point.frame]
-            view, region = self._view(frame), self._region(frame, point)
-            parts.append(transform(view.camera.world_from_camera, view.points[region.mask]))
+            raise Unanswerable("A size needs a point on the object, or its name.")
+        parts = [self._part(question, point) for point in question.points]
         height, length, width = extents(np.concatenate(parts))[:3]
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
-        return Answer(float(value), "m", 2 * _footprint(view.camera, region.origin))
+        camera = self._view(question.frames[question.points[-1].frame]).camera
+        centre = transform(camera.camera_from_world, parts[-1].mean(axis=0))
+        return Answer(float(value), "m", 2 * _footprint(camera, centre))
+
+    def _part(self, question: Question, point: PixelPoint) -> Array:
+        """Return the points (N, 3) [m, world] around a pixel: of the named patch, else of its surface."""
+        frame = question.frames[point.frame]
+        view, mask = self._view(frame), None
+        if question.labels:
+            mask = self._named(frame, question.labels[0])
+        if mask is None or not mask[int(point.y), int(point.x)]:
+            mask = self._region(frame, point).mask
+        return transform(view.camera.world_from_camera, view.points[mask & np.isfinite(view.depth)])
 
     def _view(self, frame: Frame) -> View:
         if frame not in self._views:

@@ -64,6 +64,7 @@ class SpatialNet(RGBD):
 
     name = "spatialnet"
     needs = frozenset({"camera"})
+    uses: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -81,6 +82,8 @@ class SpatialNet(RGBD):
         if size % STEP or not SMALLEST <= size <= LARGEST:
             raise ValueError(f"`size` must be a multiple of {STEP} from {SMALLEST} to {LARGEST}, got {size}.")
         self.depth = depth
+        if depth == "auto":
+            self.uses = frozenset({"depth"})
         if depth == "measured":
             self.needs = frozenset({"camera", "depth"})
         runtime, self.calibration = load_runtime(SHIPPED if weights is None else Path(weights), device)

@@ -24,6 +24,7 @@ STILL = 9.0  # grey levels by which another place must look better than staying,
 UNMOVED = 3.0  # and under a camera that stays too, so that nothing but noise may differ
 KEPT = 6.0  # the same for another place than where the network sees it, or it was last
 UNLIKE = 15.0  # grey levels of difference from which a patch is looked for elsewhere,
+NEAR_ENOUGH = 1.0  # [px], and twice what the network states, that it may see what is still elsewhere
 ALIKE = 8.0  # and under which it is believed to be there
 
 Picture = NDArray[np.float32]
@@ -170,6 +171,8 @@ def place(
     unit = picture.unit / picture.factor
     found = replace(best, pixel=best.pixel / picture.factor, away=away, unit=unit, spread=spread / unit)
     alone = replace(found, pixel=np.asarray(network, float), how="network", away=0.0)
+    if found.how == "still" and found.away <= NEAR_ENOUGH + 2 * found.spread:
+        return found
     return alone if alone.doubt < found.doubt and np.isfinite(network).all() else found
 
 

@@ -66,6 +66,7 @@ class Transformers:
     """
 
     needs: frozenset[str] = frozenset()
+    follows = False  # answers do not depend on `Question.previous`
 
     def __init__(
         self,

@@ -49,7 +49,9 @@ def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     spread = np.concatenate([columns[f"object_std_{axis}"][placed] for axis in "xyz"])
     scales["object"] = _factor(np.concatenate([columns[f"object_{axis}"][placed] for axis in "xyz"]), spread)
-    columns = measure(maker(weights, "predicted", "estimated"), trials, depth=False, support=True)
+    columns = measure(
+        maker(weights, "predicted", "estimated"), trials, depth=False, support=True, camera=True
+    )
     travelling = columns["camera_distance"] > MOTION
     scales["camera"] = _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling])
     scales["angle"] = _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling])

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from spatial_reward.camera import Array
-from spatial_reward.geometry import camera_motion
+from spatial_reward.geometry import CameraMotion, camera_motion
 from spatial_reward.models import load_model
+from spatial_reward.training.spatialnet_failures import write_failures
 from spatial_reward.training.spatialnet_trials import Trial, draw_trials
 from spatial_reward.types import Answer, Model
 
-KINDS = ("depth_est_coord", "vc_coord", "obj_vec_coord", "cam_vec", "cam_deg_yaw", "cam_deg_pitch")
+KINDS = ("depth_est_coord", "vc_coord", "obj_vec_coord")
+CAMERA = ("cam_vec", "cam_deg_yaw", "cam_deg_pitch")
 MOTION = 0.01  # [m] from which something counts as having moved
 ASKED = (0.03, 0.30)  # [m] of the motions whose errors are reported
 WITHIN = 0.2  # share of the truth that a good answer may be off
@@ -31,36 +33,34 @@ Columns = dict[str, Array]
 Maker = Callable[[float | None], Model]
 
 
-def measure(make: Maker, trials: Sequence[Trial], *, depth: bool, support: bool) -> Columns:
-    """Ask a model everything about the trials; return errors and standard deviations as columns.
+def measure(
+    make: Maker, trials: Sequence[Trial], *, depth: bool, support: bool, camera: bool = False
+) -> Columns:
+    """Ask a model about the trials; return errors and standard deviations as columns.
 
     Args:
         make: (height of the support plane [m], or None) -> model.
         trials: With known truth.
         depth: Whether frames carry measured depth.
         support: Whether the height is told.
+        camera: Ask how the camera moved; else about the thing under the pixel.
     """
+    kinds, row = (CAMERA, _camera_row) if camera else (KINDS, _thing_row)
     rows: list[dict[str, float]] = []
     ordered = sorted(trials, key=lambda trial: trial.support)
     for height, group in groupby(ordered, key=lambda trial: trial.support):
         model, alike = make(height if support else None), list(group)
         for start in range(0, len(alike), _AT_ONCE):
             part = alike[start : start + _AT_ONCE]
-            questions = [trial.question(kind, depth=depth) for kind in KINDS for trial in part]
-            answers = model.answer(questions)
+            answers = model.answer([trial.question(kind, depth=depth) for kind in kinds for trial in part])
             for index, trial in enumerate(part):
-                given = dict(zip(KINDS, answers[index :: len(part)], strict=True))
-                rows.append(_row(trial, given))
+                rows.append(row(trial, dict(zip(kinds, answers[index :: len(part)], strict=True))))
     return {key: np.array([row[key] for row in rows], float) for key in rows[0]}
 
 
-def _row(trial: Trial, given: Mapping[str, Answer]) -> dict[str, float]:
+def _thing_row(trial: Trial, given: Mapping[str, Answer]) -> dict[str, float]:
     nan = float("nan")
-    row = {
-        "visible": float(trial.visible),
-        "moved": float(np.linalg.norm(trial.displacement)),
-        "camera_moved": float(trial.camera_moved),
-    }
+    row = {"visible": float(trial.visible), "moved": float(np.linalg.norm(trial.displacement))}
     depth, match, vector = given["depth_est_coord"], given["vc_coord"], given["obj_vec_coord"]
     row["depth_error"] = nan if depth.value is None else _number(depth) / trial.depth - 1
     row["depth_std"] = float(np.max(depth.std)) / trial.depth
@@ -79,13 +79,17 @@ def _row(trial: Trial, given: Mapping[str, Answer]) -> dict[str, float]:
     row |= {f"object_{axis}": float(missed[i]) for i, axis in enumerate("xyz")}
     row |= {f"object_std_{axis}": float(spread[i]) for i, axis in enumerate("xyz")}
     row["object_std"] = float(np.linalg.norm(spread))
-    return row | _camera_row(trial, given)
+    return row | {"camera_distance": _camera_motion(trial).distance}
+
+
+def _camera_motion(trial: Trial) -> CameraMotion:
+    first, second = (frame.camera for frame in trial.frames)
+    assert first is not None and second is not None
+    return camera_motion(first.world_from_camera, second.world_from_camera)
 
 
 def _camera_row(trial: Trial, given: Mapping[str, Answer]) -> dict[str, float]:
-    first, second = (frame.camera for frame in trial.frames)
-    assert first is not None and second is not None
-    truth, nan = camera_motion(first.world_from_camera, second.world_from_camera), float("nan")
+    truth, nan = _camera_motion(trial), float("nan")
     vector = given["cam_vec"]
     missed = np.full(3, nan) if vector.value is None else np.asarray(vector.value, float) - truth.translation
     row = {
@@ -208,12 +212,10 @@ def evaluate(weights: Path | None, trials: Sequence[Trial], **options: Any) -> d
 def _table(
     weights: Path | None, trials: Sequence[Trial], depth: str, support: bool, options: dict[str, Any]
 ) -> dict[str, float]:
-    known, estimated = (
-        measure(maker(weights, depth, pose, options), trials, depth=depth == "measured", support=support)
-        for pose in ("auto", "estimated")
-    )
-    camera = ("camera_error", "camera_x", "camera_std", "camera_std_x", "yaw_", "pitch_")
-    return summary(known | {key: value for key, value in estimated.items() if key.startswith(camera)})
+    how = {"depth": depth == "measured", "support": support}
+    things = measure(maker(weights, depth, "auto", options), trials, **how)
+    camera = measure(maker(weights, depth, "estimated", options), trials, camera=True, **how)
+    return summary(things | camera)
 
 
 def maker(weights: Path | None, depth: str, pose: str, options: Mapping[str, Any] | None = None) -> Maker:
@@ -242,8 +244,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="trials")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--pictures", type=Path, help="PNG to write, of the worst answers")
     given = parser.parse_args()
-    tables = evaluate(given.weights, draw_trials(given.data, given.count, given.seed))
+    trials = draw_trials(given.data, given.count, given.seed)
+    tables = evaluate(given.weights, trials)
+    if given.pictures:
+        write_failures(given.pictures, given.weights, trials)
     for name, figures in tables.items():
         print(f"\n{name} depth ({given.count} pairs, seed {given.seed})")
         for figure, value in figures.items():

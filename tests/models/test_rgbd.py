@@ -202,13 +202,13 @@ def test_a_point_is_found_in_the_other_picture(table):
     assert choice.value == "C" and choice.valid
 
 
-def test_a_size_needs_a_point(table):
+def test_a_size_needs_a_point_or_a_colour(table):
     frame = table.frame()
     ball = (-0.15, 0.07, 0.06)
     named = Question("size_height", (frame, frame), labels=("ball",))
     shown = Question("size_length", (frame, frame), (table.point(frame, ball),), ("ball",))
     [unknown, length] = RGBD().answer([named, shown])
-    assert not unknown.valid and "needs a point" in unknown.text
+    assert not unknown.valid and "'ball' says no colour" in unknown.text
     assert 0.04 < length.value < 0.09  # the part of an 80 mm ball that one view shows
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from spatial_reward.config import compose
 from spatial_reward.models.spatialnet_weights import SHIPPED, read_card
-from spatial_reward.training.calibrate_env import Errors, coverage, fit, run_calibrate
+from spatial_reward.calibrate import Errors, coverage, fit, run_calibrate
 
 
 def errors(factor, count=3000):

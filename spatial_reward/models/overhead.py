@@ -1,0 +1,179 @@
+"""Wide baselines: two pictures of one table compared as seen from above, whatever the cameras did.
+
+What stands on a plane looks the same from above for every camera. Both pictures are laid out as maps of
+height and colour over the plane that they show most of, and the turn and shift are tried at which the maps
+agree best, all shifts at once by Fourier transforms.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_reward.camera import Array, invert, rigid
+from spatial_reward.models.region import View
+
+SIDE = 64  # cells of a map
+TURN = 5.0  # [deg] between the turns that are tried
+SAMPLED = 6000  # points of a picture
+PLANES = 2  # of the second picture that are tried
+TRIALS = 300  # random planes
+FLAT = 0.006  # [m] around a plane
+BELOW, ABOVE = -0.03, 0.40  # [m] of what is mapped
+HEIGHT, LIGHTNESS, HUE = 0.015, 14.0, 8.0  # [m] and grey levels that count as one unit of difference
+MOST = 3.0  # units; more is no more different
+PLAIN = 0.25  # units squared that agreement is worth in a cell that either map knows,
+STANDING = 2.0  # and more where something stands out
+
+
+class Cloud(NamedTuple):
+    """Surface points (N, 3) in camera axes [m], and their colours (N, 3) as in `View`."""
+
+    points: Array
+    colour: Array
+
+
+def overhead_motions(reference: View, current: View, up: Array, count: int = 4) -> list[Array]:
+    """Return the likeliest motions `current_from_reference` (4, 4), the best first; none without a plane.
+
+    Args:
+        reference: The first picture.
+        current: The second picture, of any pose.
+        up: (3,) against gravity, in the first camera's axes.
+        count: At most.
+    """
+    first, second = _cloud(reference), _cloud(current)
+    rng = np.random.default_rng(0)
+    grounds = _planes(first, up, np.cos(np.radians(8)), rng)[:1]
+    others = _planes(second, np.array([0.0, -1.0, 0.0]), 0.2, rng)[:PLANES]
+    found: list[tuple[float, Array]] = []
+    for plane_from_first in grounds:
+        for plane_from_second in others:
+            found += _matches(first, second, plane_from_first, plane_from_second, count)
+    return [motion for _, motion in sorted(found, key=lambda one: -one[0])[:count]]
+
+
+def _cloud(view: View) -> Cloud:
+    known = np.isfinite(view.depth)
+    points, colour = view.points[known], np.asarray(view.colour[known], float)
+    kept = np.linspace(0, len(points) - 1, min(SAMPLED, len(points))).astype(int)
+    return Cloud(points[kept], colour[kept])
+
+
+def _planes(cloud: Cloud, up: Array, least: float, rng: np.random.Generator) -> list[Array]:
+    """Find planes that much lies on, and return their axes `plane_from_camera` (4, 4), z away from them.
+
+    Args:
+        cloud: Points.
+        up: (3,) where the plane's normal may point,
+        least: to within this cosine.
+        rng: Draws the planes that are tried.
+    """
+    points = cloud.points
+    if len(points) < 3:
+        return []
+    corners = points[rng.integers(len(points), size=(TRIALS, 3))]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normals, axis=1)
+    normals, corners = normals[length > 1e-9] / length[length > 1e-9, None], corners[length > 1e-9, 0]
+    normals *= np.sign(normals @ up)[:, None]
+    upright = normals @ up > least
+    normals, corners = normals[upright], corners[upright]
+    some = points[:: max(1, len(points) // 1500)]
+    on = np.abs(np.einsum("nk,mk->mn", some, normals) - (corners * normals).sum(1)[:, None]) < FLAT
+    planes: list[Array] = []
+    taken = np.zeros(len(some), bool)
+    while len(planes) < PLANES and len(normals):
+        best = int(np.argmax((on & ~taken).sum(axis=1)))
+        if (on[best] & ~taken).sum() < 0.05 * len(some):
+            break
+        planes.append(_axes(some[on[best]], normals[best]))
+        taken |= on[best]
+    return planes
+
+
+def _axes(points: Array, normal: Array) -> Array:
+    """Return `plane_from_camera` (4, 4) of the plane through points (N, 3), z along the normal."""
+    centre = points.mean(axis=0)
+    fitted = np.linalg.svd(points - centre, full_matrices=False)[2][2]
+    fitted = fitted * np.sign(fitted @ normal)
+    across = np.cross(fitted, np.eye(3)[int(np.argmin(np.abs(fitted)))])
+    across /= np.linalg.norm(across)
+    rotation = np.stack([across, np.cross(fitted, across), fitted])
+    return rigid(rotation, -rotation @ centre)
+
+
+class _Laid(NamedTuple):
+    """What is near a plane: places on it (N, 2) [m], and height and colour (N, 4) in units of difference."""
+
+    places: Array
+    looks: Array
+
+
+def _laid(cloud: Cloud, plane_from_camera: Array) -> _Laid:
+    points = cloud.points @ plane_from_camera[:3, :3].T + plane_from_camera[:3, 3]
+    near = (points[:, 2] > BELOW) & (points[:, 2] < ABOVE)
+    looks = np.column_stack(
+        [points[:, 2] / HEIGHT, cloud.colour[:, 0] / LIGHTNESS, cloud.colour[:, 1:] / HUE]
+    )
+    flat = near & (np.abs(points[:, 2]) < FLAT)
+    usual = np.median(looks[flat], axis=0) if flat.any() else np.zeros(4)
+    return _Laid(points[near, :2], np.clip(looks[near] - usual, -MOST, MOST))
+
+
+def _matches(
+    first: Cloud, second: Cloud, plane_from_first: Array, plane_from_second: Array, count: int
+) -> list[tuple[float, Array]]:
+    """Return the best turns and shifts of the second map onto the first, as scores and motions (4, 4)."""
+    here, there = _laid(first, plane_from_first), _laid(second, plane_from_second)
+    if min(len(here.places), len(there.places)) < SIDE:
+        return []
+    (first_middle, reach), (second_middle, far) = _extent(here), _extent(there)
+    cell = float(np.clip(2.2 * max(reach, far) / SIDE, 0.006, 0.05))
+    mine = np.conj(_spectra(here.places - first_middle, here.looks, cell))
+    found = []
+    for angle in np.radians(np.arange(0, 360, TURN)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        score, shift = _best_shift(mine, _spectra((there.places - second_middle) @ turn.T, there.looks, cell))
+        first_from_second = np.eye(4)  # between the planes
+        first_from_second[:2, :2] = turn
+        first_from_second[:2, 3] = first_middle - turn @ second_middle - shift * cell
+        motion = invert(plane_from_second) @ invert(first_from_second) @ plane_from_first
+        found.append((score, motion))
+    return sorted(found, key=lambda one: -one[0])[:count]
+
+
+def _extent(laid: _Laid) -> tuple[Array, float]:
+    """Return the middle (2,) of what stands out, else of everything, and how far it reaches [m]."""
+    places = laid.places[(np.abs(laid.looks) > 1).any(axis=1)]
+    places = places if len(places) >= SIDE else laid.places
+    middle = np.median(places, axis=0)
+    return middle, float(np.percentile(np.abs(places - middle), 95))
+
+
+def _spectra(places: Array, looks: Array, cell: float) -> NDArray[np.complex128]:
+    """Return the Fourier transforms (6, ...) of a map: what is known, what agreement is worth, the looks."""
+    index = np.floor(places / cell).astype(int) + SIDE // 2
+    inside = ((index >= 0) & (index < SIDE)).all(axis=1)
+    flat = index[inside, 1] * SIDE + index[inside, 0]
+    number = np.bincount(flat, minlength=SIDE * SIDE)
+    looks = np.stack([np.bincount(flat, one, SIDE * SIDE) / np.maximum(number, 1) for one in looks[inside].T])
+    known, size = (number > 0).astype(float), (looks**2).sum(axis=0)
+    worth = PLAIN * known + STANDING * np.minimum(size / 2, 1)
+    maps = np.stack([known, worth - size, *looks])
+    return np.fft.rfft2(maps.reshape(-1, SIDE, SIDE), s=(2 * SIDE, 2 * SIDE))
+
+
+def _best_shift(mine: NDArray[np.complex128], theirs: NDArray[np.complex128]) -> tuple[float, Array]:
+    """Return the best score and by how many cells (x, y) their map lies beside mine.
+
+    The score of a shift sums over the cells known in both: what agreement is worth, minus the difference
+    squared. Cells that stand out are worth more, or a bare table would fit anywhere.
+    """
+    spectrum = mine[1] * theirs[0] + mine[0] * theirs[1] + 2 * (mine[2:] * theirs[2:]).sum(axis=0)
+    scores = np.fft.irfft2(spectrum, s=(2 * SIDE, 2 * SIDE))
+    row, column = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    shift = np.array([column, row], float)
+    return float(scores[row, column]), np.where(shift >= SIDE, shift - 2 * SIDE, shift)

@@ -1,0 +1,81 @@
+"""Things are found by the colour that their name says, and measured; other names are not guessed at."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spatial_reward.camera import Camera, look_at
+from spatial_reward.models.naming import colour_of, find_named, middle
+from spatial_reward.models.rgbd import RGBD
+from spatial_reward.types import Frame, Question
+
+EYE, SIZE = (0.0, -0.5, 0.5), 160
+BLOCKS = {  # centre on the table, half sides [m], colour
+    "red": ((-0.12, 0.0), (0.03, 0.02, 0.04), (200, 25, 25)),
+    "blue": ((0.10, 0.05), (0.02, 0.05, 0.02), (30, 60, 210)),
+    "brown": ((0.02, -0.10), (0.02, 0.02, 0.02), (90, 52, 26)),
+    "orange": ((0.0, 0.12), (0.02, 0.02, 0.02), (235, 115, 15)),
+}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Blocks on a grey table, drawn by casting rays."""
+    camera = Camera.from_fov(50, SIZE, SIZE, look_at(EYE, (0, 0, 0)))
+    column, row = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
+    rays = camera.rays(np.stack([column, row], -1)) @ camera.world_from_camera[:3, :3].T
+    depth, rgb = -EYE[2] / rays[..., 2], np.full((SIZE, SIZE, 3), 140.0)
+    for (x, y), half, colour in BLOCKS.values():
+        sides = (np.array([(x, y, half[2])]) + np.array([[-1], [1]]) * half)[:, None, None] - EYE
+        near, far = np.sort(sides / rays, axis=0)
+        side, hit = near.argmax(-1), near.max(-1)
+        seen = (hit < far.min(-1)) & (hit < depth)
+        shade = np.array([0.6, 0.8, 1.0])[side]
+        depth = np.where(seen, hit, depth)
+        rgb[seen] = (shade[..., None] * colour)[seen]
+    return Frame(rgb.astype(np.uint8), camera=camera, depth=depth.astype(np.float32))
+
+
+@pytest.mark.parametrize("depth", [True, False], ids=["measured", "pictures"])
+@pytest.mark.parametrize("word", BLOCKS)
+def test_a_thing_is_found_by_its_colour(frame, word, depth):
+    seen = frame if depth else replace(frame, depth=None)
+    mask = find_named(seen, f"{word} block")
+    x, y = middle(mask)
+    assert mask[int(y), int(x)]
+    (cx, cy), half, _ = BLOCKS[word]
+    found = frame.camera.unproject((x, y), frame.depth[int(y), int(x)])
+    assert np.all(np.abs(found - (cx, cy, half[2])) < np.array(half) + 0.005)
+    truth = np.abs(points_of(frame) - (cx, cy, half[2])) < np.array(half) + 0.002
+    truth = truth.all(-1) & (points_of(frame)[..., 2] > 0.004)
+    assert (mask & truth).sum() > 0.85 * (mask | truth).sum()
+
+
+def points_of(frame):
+    column, row = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
+    points = frame.camera.rays(np.stack([column, row], -1)) * frame.depth[..., None]
+    return points @ frame.camera.world_from_camera[:3, :3].T + frame.camera.world_from_camera[:3, 3]
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("size_height", 2), ("size_width", 0), ("size_length", 1)])
+def test_a_named_thing_is_measured(frame, kind, axis):
+    half = BLOCKS["blue"][1]
+    [answer] = RGBD().answer([Question(kind, (frame, frame), labels=("blue block",))])
+    size = 2 * (sorted(half[:2])[0 if kind == "size_width" else 1] if axis < 2 else half[2])
+    assert answer.valid and answer.value == pytest.approx(size, rel=0.2)
+
+
+def test_other_names_are_not_guessed_at(frame):
+    assert colour_of("gripper") is None and find_named(frame, "gripper") is None
+    assert find_named(frame, "green block") is None
+    unseen, nameless = RGBD().answer(
+        [Question("size_height", (frame,), labels=(name,)) for name in ("green block", "gripper")]
+    )
+    assert "Nothing of the colour of 'green block'" in unseen.text
+    assert "'gripper' says no colour" in nameless.text
+
+
+def test_words_inside_words_are_no_colours():
+    assert colour_of("Red Mug") is colour_of("big red") is not None
+    assert colour_of("redwood box") is None

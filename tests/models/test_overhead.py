@@ -1,0 +1,71 @@
+"""Two pictures of a table are brought together whatever the cameras did between them."""
+
+import numpy as np
+import pytest
+
+from spatial_reward.camera import Camera, look_at
+from spatial_reward.models.ego_motion import ego_motion
+from spatial_reward.models.overhead import overhead_motions
+from spatial_reward.models.region import View
+from spatial_reward.types import Frame
+
+SIZE = 160
+RNG = np.random.default_rng(3)
+SPOTS = RNG.uniform(-0.3, 0.3, (9, 2))
+HALVES = RNG.uniform(0.02, 0.06, (9, 3))
+COLOURS = RNG.integers(30, 255, (9, 3))
+
+
+def seen_from(eye, target=(0.0, 0.0, 0.0)):
+    """Draw nine blocks on a grey table by casting rays."""
+    camera = Camera.from_fov(50, SIZE, SIZE, look_at(eye, target))
+    column, row = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
+    rays = camera.rays(np.stack([column, row], -1)) @ camera.world_from_camera[:3, :3].T
+    with np.errstate(divide="ignore"):
+        depth = np.where(rays[..., 2] < 0, -eye[2] / rays[..., 2], np.nan)
+    rgb = np.full((SIZE, SIZE, 3), 120.0)
+    for spot, half, colour in zip(SPOTS, HALVES, COLOURS, strict=True):
+        sides = (np.array([*spot, half[2]]) + np.array([[-1], [1]]) * half)[:, None, None] - eye
+        near, far = np.sort(sides / rays, axis=0)
+        hit = near.max(-1)
+        block = (hit > 0) & (hit < far.min(-1)) & ~(hit > depth)
+        depth = np.where(block, hit, depth)
+        rgb[block] = (np.array([0.7, 0.85, 1.0])[near.argmax(-1)][..., None] * colour)[block]
+    return Frame(rgb.astype(np.uint8), camera=camera, depth=depth.astype(np.float32))
+
+
+def off(motion, truth):
+    """Return by how much a motion is off: turn [deg], and a point one metre ahead [m]."""
+    turn = (np.trace(truth[:3, :3].T @ motion[:3, :3]) - 1) / 2
+    ahead = np.array([0, 0, 1, 1])
+    return np.degrees(np.arccos(np.clip(turn, -1, 1))), np.linalg.norm((motion @ ahead - truth @ ahead)[:3])
+
+
+def around(angle):
+    """Return a picture from elsewhere around the table, and its true motion from the first one."""
+    first, there = seen_from((0.0, -0.7, 0.6)), np.radians(angle - 90)
+    second = seen_from((0.75 * np.cos(there), 0.75 * np.sin(there), 0.7), (0.05, 0.0, 0.0))
+    return first, second, second.camera.camera_from_world @ first.camera.world_from_camera
+
+
+@pytest.mark.parametrize("angle", [40, 90, 180, 300])
+def test_any_turn_around_the_table_is_found(angle):
+    first, second, truth = around(angle)
+    motions = overhead_motions(View.of(first), View.of(second), first.camera.camera_from_world[:3, 2])
+    assert any(turn < 6 and shift < 0.1 for turn, shift in (off(motion, truth) for motion in motions))
+
+
+@pytest.mark.parametrize("angle", [-60, 40])
+def test_a_wide_baseline_is_measured(angle):
+    first, second, truth = around(angle)
+    fit = ego_motion(first, second)
+    turn, shift = off(fit.b_from_a, truth)
+    assert fit.valid and turn < 1 and shift < 0.01
+
+
+def test_without_depth_there_is_no_plane():
+    frame = seen_from((0.0, -0.7, 0.6))
+    empty = Frame(frame.rgb, camera=frame.camera, depth=np.full((SIZE, SIZE), np.nan, np.float32))
+    up = frame.camera.camera_from_world[:3, 2]
+    assert overhead_motions(View.of(frame), View.of(empty), up) == []
+    assert overhead_motions(View.of(empty), View.of(frame), up) == []
