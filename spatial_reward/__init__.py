@@ -1,5 +1,7 @@
 """Metric, multi-frame spatial perception as a safe reward for Gymnasium and MuJoCo."""
 
+from typing import TYPE_CHECKING, Any
+
 from spatial_reward.camera import Camera
 from spatial_reward.types import (
     Answer,
@@ -13,6 +15,9 @@ from spatial_reward.types import (
     Signal,
 )
 
+if TYPE_CHECKING:
+    from spatial_reward.perception import Perception, perceive
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -21,10 +26,21 @@ __all__ = [
     "Episode",
     "Frame",
     "Model",
+    "Perception",
     "PixelPoint",
     "Question",
     "Reference",
     "Scene",
     "Signal",
     "__version__",
+    "perceive",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what brings OpenCV and SciPy along only when it is asked for."""
+    if name in ("Perception", "perceive"):
+        from spatial_reward import perception
+
+        return getattr(perception, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from spatial_reward.calibrate import Errors, coverage, fit, run_calibrate
 from spatial_reward.config import compose
 from spatial_reward.models.spatialnet_weights import SHIPPED, read_card
-from spatial_reward.calibrate import Errors, coverage, fit, run_calibrate
 
 
 def errors(factor, count=3000):

@@ -9,9 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SMALL = ["--model", "oracle", "--size", "32"]
 EXAMPLES = {
     "reward_an_env.py": (["--steps", "20"], r"^  20 +\d+\.\d"),
     "measure.py": (["--steps", "10"], r"^step +10: moved"),
+    "sb3_training.py": (["--steps", "60", *SMALL], r"^60 steps in \d+ episodes, 0.0% without"),
+    "cleanrl_ppo.py": (
+        ["--steps", "8", "--rollouts", "2", "--envs", "2", *SMALL],
+        r"^rollout 1: reward -?\d+\.\d+.*held 0.0%",
+    ),
+    "vectorised_training.py": (
+        ["--envs", "2", "--episodes", "2", "--generations", "1", "--mode", "sync", *SMALL],
+        r"^generation 0: best -\d",
+    ),
+    "evaluate_policy.py": (["--episodes", "1", *SMALL], r"^success by the reward \d+%"),
+    "film_policy.py": (["--steps", "5", *SMALL], r"^measured \d+\.\d mm from the goal; rerun policy.rrd"),
 }
 
 

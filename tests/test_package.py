@@ -21,7 +21,6 @@ LAYERS = [
     {"models"},
     {"rewards"},
     {"viz"},
-    {"perception", "lerobot"},
     {"envs"},
     {"data"},
     {"perception"},

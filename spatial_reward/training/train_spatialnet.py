@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_reward.data.dense import write_shards
+from spatial_reward.data.pairs import ClipRecipe
 from spatial_reward.models.spatialnet_network import NetworkConfig
 from spatial_reward.outputs import default_folder, write_summary
 from spatial_reward.training.calibrate_spatialnet import calibrate, export
@@ -24,7 +25,7 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
     """
     out = Path(config["out"] or default_folder("train_spatialnet"))
     data = Path(config["data"] or out / "data")
-    recipe = Recipe(**config["recipe"], seed=config["seed"])
+    recipe = Recipe(**config["recipe"], clip=ClipRecipe(size=config["seen"]), seed=config["seed"])
     start = None if config["start"] is None else Path(config["start"])
     render(data, config)
     errors = train(

@@ -23,6 +23,7 @@ ARROWS = "world/displacements"
 TRAILS = "world/trails"
 SPREAD = "world/covariances"
 GOAL = "goal"
+MEASURED = "measured"
 LOG = "log"
 
 BLUE: Colour = (0, 114, 178)
@@ -66,7 +67,7 @@ def make_blueprint(eye: Array | None = None, target: Array | None = None) -> Any
     return rrb.Blueprint(
         rrb.Horizontal(
             _pictures(rrb),
-            rrb.Vertical(_scene(rrb, eye, target), _words(rrb), row_shares=[4, 1]),
+            rrb.Vertical(_scene(rrb, eye, target), _words(rrb), row_shares=[3, 1]),
             _curves(rrb),
             column_shares=[2, 4, 3],
         ),
@@ -79,9 +80,13 @@ def _pictures(rrb: Any) -> Any:
     in_space = [
         f"{entity}/**" for entity in (ARROWS, TRAILS)
     ]  # drawn through the camera, which links the views
+    rr = require("rerun", extra="viz", purpose="recordings")
+    quiet = {ARROWS: rr.Arrows3D.from_fields(show_labels=False)}  # their lengths would hide what is marked
     return rrb.Vertical(
         rrb.Spatial2DView(origin=REFERENCE, name="Reference frame"),
-        rrb.Spatial2DView(origin=IMAGE, contents=["$origin/**", *in_space], name="Current frame"),
+        rrb.Spatial2DView(
+            origin=IMAGE, contents=["$origin/**", *in_space], name="Current frame", overrides=quiet
+        ),
         rrb.Spatial2DView(origin=DEPTH, name="Depth [m]"),
     )
 
@@ -99,7 +104,11 @@ def _scene(rrb: Any, eye: Array | None, target: Array | None) -> Any:
 
 def _words(rrb: Any) -> Any:
     return rrb.Horizontal(
-        rrb.TextDocumentView(origin=GOAL, name="Goal"), rrb.TextLogView(origin=LOG, name="Not found")
+        rrb.TextDocumentView(origin=MEASURED, name="Question and answer"),
+        rrb.Tabs(
+            rrb.TextDocumentView(origin=GOAL, name="Goal"), rrb.TextLogView(origin=LOG, name="Not found")
+        ),
+        column_shares=[3, 2],
     )
 
 
@@ -114,7 +123,7 @@ def _curves(rrb: Any) -> Any:
         view("error", "Error [m]"),
         view("judgement", "Progress and success", "LeftTop", axis_y=from_0_to_1),
         view("reward", "Reward"),
-        rrb.Tabs(view("latency", "Latency [ms]"), view("potential", "Potential [m]")),
+        rrb.Tabs(view("potential", "Potential [m]"), view("latency", "Latency [ms]")),
     )
 
 
@@ -122,5 +131,5 @@ def eye_for(camera_position: Array, target: Array) -> Array:
     """Return a viewpoint [m] that shows a camera and what it looks at: behind, aside and above."""
     back = camera_position - target
     aside = np.array([-back[1], back[0], 0.0])
-    eye: Array = target + 1.05 * back + 0.8 * aside + (0.0, 0.0, 0.25 * float(np.linalg.norm(back)))
+    eye: Array = target + 0.95 * back + 0.75 * aside + (0.0, 0.0, 0.25 * float(np.linalg.norm(back)))
     return eye

@@ -94,6 +94,13 @@ def _picture(entity: str, frame: Frame, followed: Sequence[Track], size: float) 
         yield _place(entity, frame.camera)
         yield _lens(entity, frame.camera, size * float(distance))
     yield entity, _rr().Image(frame.rgb).compress(jpeg_quality=90)
+    yield ground(entity)
+
+
+def ground(entity: str) -> tuple[str, Any]:
+    """Make an unseen mark under those of a picture: the viewer may draw the lowest one behind the picture."""
+    unseen = _rr().Points2D([(0.0, 0.0)], radii=0.0, draw_order=-100.0)
+    return f"{entity}/ground", unseen
 
 
 def _place(entity: str, camera: Camera) -> tuple[str, Any]:

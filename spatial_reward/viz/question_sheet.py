@@ -13,6 +13,7 @@ from spatial_reward.viz.draw import Picture
 from spatial_reward.viz.question_recording import Shown
 from spatial_reward.viz.questions import joined, question_pictures, truth_words
 from spatial_reward.viz.report import DPI, save_figure
+from spatial_reward.viz.words import answer_words
 
 COLUMNS = 2
 WIDTH = 740  # [px] of a question's column
@@ -56,7 +57,7 @@ def write_sheet(shown: Sequence[Shown], path: Path, title: str = "") -> Path:
 def _picture(item: Shown) -> Picture:
     per_row = min(PER_ROW, len(item.question.frames))
     width = min(WIDEST, (WIDTH - MARGIN) // per_row - 6)
-    return joined(question_pictures(item.question, item.id, width), per_row)
+    return joined(question_pictures(item.question, item.id, width, item.answer), per_row)
 
 
 def _lines(item: Shown) -> list[Line]:
@@ -66,6 +67,8 @@ def _lines(item: Shown) -> list[Line]:
         (item.reply, "#0060a0"),
         (f"truth: {truth}" if truth else "no truth", "#007850"),
     ]
+    if item.answer is not None:
+        paragraphs.append((f"answer, {item.score}: {answer_words(item.answer)}", "#b06000"))
     lines = [(f"{item.id}   {item.about}", "0.4")]
     return lines + [(line, shade) for words, shade in paragraphs for line in wrap(words, CHARACTERS)]
 

@@ -11,7 +11,7 @@ from spatial_reward.camera import Array, Camera
 from spatial_reward.chat import drawn
 from spatial_reward.questions import KINDS, dots, to_thousandths, written
 from spatial_reward.questions.camera_motion import Motion, motion_between
-from spatial_reward.types import Frame, PixelPoint, Question
+from spatial_reward.types import Answer, Frame, PixelPoint, Question
 from spatial_reward.viz import draw
 from spatial_reward.viz.draw import Colour, Picture
 
@@ -19,6 +19,7 @@ Pixel = tuple[float, float]
 
 TRUTH: Colour = (0, 255, 120)
 ASKED: Colour = (255, 255, 255)
+ANSWERED: Colour = (255, 190, 0)
 RING = 14.0  # [px] radius of the ring around the truth
 _UNITS = {"m": " mm", "deg": " deg", "px": "", "1": ""}
 
@@ -59,6 +60,17 @@ def truth_marks(question: Question) -> list[Mark]:
         x, y = np.asarray(answer.value, float)
         return [Mark(last, (float(x), float(y)))]
     return [Mark(last, answer.match)] if answer.match is not None else []
+
+
+def answered_marks(question: Question, answer: Answer | None) -> list[Mark]:
+    """List where an answer is in the pictures: a pixel, or the pixel where the thing was found."""
+    if answer is None:
+        return []
+    last, label = len(question.frames) - 1, "answer"
+    if answer.unit == "px" and isinstance(answer.value, np.ndarray):
+        x, y = np.asarray(answer.value, float)
+        return [Mark(last, (float(x), float(y)), label)]
+    return [Mark(last, answer.match, label)] if answer.match is not None else []
 
 
 def truth_words(question: Question) -> str:
@@ -149,7 +161,9 @@ def motion_words(motion: Motion) -> list[str]:
     ]
 
 
-def question_pictures(question: Question, seed: str = "", width: int = 448) -> list[Picture]:
+def question_pictures(
+    question: Question, seed: str = "", width: int = 448, answer: Answer | None = None
+) -> list[Picture]:
     """Return the pictures of a question, `width` pixels wide, with what is asked and what is true.
 
     Dots are drawn as models see them, coordinates as cross-hairs. The truth is a green ring, an arrow for
@@ -159,6 +173,7 @@ def question_pictures(question: Question, seed: str = "", width: int = 448) -> l
         question: With pixels in its frames.
         seed: Chooses the colours of the dots; the id of the record.
         width: Of the returned pictures [px].
+        answer: A model's, whose pixel is marked.
     """
     pictures = [draw.enlarge(frame.rgb, width / frame.width) for frame in question.frames]
     for mark in truth_marks(question):
@@ -170,6 +185,9 @@ def question_pictures(question: Question, seed: str = "", width: int = 448) -> l
     pictures = drawn(question, pictures, seed)
     for mark in [] if dots(question) else asked_marks(question):
         pictures[mark.frame] = _cross(pictures[mark.frame], *_scaled(question, mark, width))
+    for mark in answered_marks(question, answer):
+        at, _ = _scaled(question, mark, width)
+        pictures[mark.frame] = draw.dot(pictures[mark.frame], at, ANSWERED, radius=5)
     return [*pictures[:-1], _said(pictures[-1], question)]
 
 

@@ -16,6 +16,7 @@ from spatial_reward.viz.entities import Entities, frame_entities, middle, refere
 from spatial_reward.viz.files import partial_file
 from spatial_reward.viz.step import Step
 from spatial_reward.viz.tracks import Track, tracks
+from spatial_reward.viz.words import step_words
 
 
 class Recorder:
@@ -75,6 +76,7 @@ class Recorder:
                 self._trails.setdefault(track.name, []).append(track.now)
         self._log(frame_entities(step.frame, followed))
         self._log(space_entities(followed, self._trails))
+        self._log_words(step)
         self._log_curves(step)
         self._log_reasons(step, followed)
 
@@ -109,7 +111,7 @@ class Recorder:
         rr = self._rr
         self._stream.send_recording_name(title)
         self._stream.send_property("episode", rr.AnyValues(goal=goal))
-        words = f"### {title}\n\n`{goal}`\n\n{_LEGEND}"
+        words = f"**{title}**\n\n`{goal}`\n\n{_LEGEND}"
         document = rr.TextDocument(words, media_type=rr.MediaType.MARKDOWN)
         self._stream.log(blueprint.GOAL, document, static=True)
         self._stream.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
@@ -124,8 +126,12 @@ class Recorder:
         camera = step.reference_frame.camera
         if camera is not None:
             place, target = camera.world_from_camera[:3, 3], middle(camera, followed)
-            eye, target = blueprint.eye_for(place, target), target + 0.3 * (place - target)
+            eye, target = blueprint.eye_for(place, target), target + 0.36 * (place - target)
             self._stream.send_blueprint(blueprint.make_blueprint(eye, target))
+
+    def _log_words(self, step: Step) -> None:
+        words = self._rr.TextDocument(step_words(step), media_type=self._rr.MediaType.MARKDOWN)
+        self._stream.log(blueprint.MEASURED, words)
 
     def _log_curves(self, step: Step) -> None:
         """Log the numbers; an unknown one leaves a gap instead of a NaN."""

@@ -177,7 +177,15 @@ def test_a_summary_counts_only_what_was_seen():
 
 @pytest.mark.slow
 def test_one_call_makes_weights_from_nothing(tmp_path):
-    words = ["scenes=2", "validation_scenes=2", "size=96", "frames=3", "meshes=false", "trials=6"]
+    words = [
+        "scenes=2",
+        "validation_scenes=2",
+        "size=96",
+        "seen=null",
+        "frames=3",
+        "meshes=false",
+        "trials=6",
+    ]
     words += [
         "network.width=16",
         "network.depth=1",

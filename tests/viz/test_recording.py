@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rrd_files import origins, read, unshown
 
 from spatial_reward import Frame, Reference
 from spatial_reward.viz import Recorder, blueprint
@@ -17,22 +18,6 @@ def record(steps, path, **options):
         for step in steps:
             recorder.log(step)
     return read(path)
-
-
-def read(path):
-    """Return {entity: {component: {step: value}}} of a recording; constants have the step None."""
-    import rerun as rr
-
-    content: dict = {}
-    for chunk in rr.chunk.RrdReader(path).stream():
-        columns = chunk.to_record_batch()
-        batch = columns.drop_columns([n for n in columns.schema.names if n == "log_time"]).to_pydict()
-        times = batch.get("step", [None] * chunk.num_rows)
-        entity = content.setdefault(str(chunk.entity_path).strip("/"), {})
-        for component, values in batch.items():
-            known = {time: value for time, value in zip(times, values, strict=True) if value is not None}
-            entity.setdefault(component, {}).update(known)
-    return content
 
 
 def test_every_entity_of_the_layout_has_a_row_for_every_step(steps, tmp_path):
@@ -49,7 +34,7 @@ def test_every_entity_of_the_layout_has_a_row_for_every_step(steps, tmp_path):
         f"{blueprint.IMAGE}/ellipses",
     ]:
         assert max(len(rows) for rows in content[entity].values()) == 10
-    for entity in [*SPACE, blueprint.CLOUD]:
+    for entity in [*SPACE, blueprint.CLOUD, blueprint.MEASURED, f"{blueprint.IMAGE}/ground"]:
         assert max(len(rows) for rows in content[entity].values()) == 10
     assert "near(cube, pad)" in content[blueprint.GOAL]["TextDocument:text"][None][0]
 
@@ -65,6 +50,13 @@ def test_curves_hold_the_numbers_and_nothing_where_they_are_unknown(steps, tmp_p
     assert sorted(content["judgement/valid"]["Scalars:scalars"]) == list(range(10))
     assert 4 not in content["distance/predicted"]["Scalars:scalars"]
     assert_allclose(content["latency/latency"]["Scalars:scalars"][3], [20.0])
+
+
+def test_question_and_answer_are_there_in_words_at_every_step(steps, tmp_path):
+    words = record(steps, tmp_path / "episode.rrd")[blueprint.MEASURED]["TextDocument:text"]
+    assert "How did `cube` move" in words[9][0] and "270 mm in all" in words[9][0]
+    assert "Distance to the goal **30 ± 20 mm**; in truth 210 mm" in words[9][0]
+    assert "unknown: hidden behind the arm" in words[4][0] and "Distance to the goal unknown" in words[4][0]
 
 
 def test_both_timelines_are_there(steps, tmp_path):
@@ -136,17 +128,13 @@ def test_the_layout_travels_with_the_recording(steps, tmp_path):
 
 
 def test_every_view_of_the_layout_shows_entities_that_are_logged(steps, tmp_path):
-    content = record(steps, tmp_path / "episode.rrd")
-    shown = ["distance", "error", "judgement", "reward", "latency", "potential"]
-    for origin in [
-        *shown,
-        blueprint.REFERENCE,
-        blueprint.IMAGE,
-        blueprint.DEPTH,
-        blueprint.GOAL,
-        blueprint.LOG,
-    ]:
-        assert any(entity == origin or entity.startswith(f"{origin}/") for entity in content), origin
+    record(steps, tmp_path / "episode.rrd")
+    assert not unshown(tmp_path / "episode.rrd")
+    assert set(origins(tmp_path / "episode.rrd").values()) >= {
+        *("distance", "error", "judgement", "reward", "latency", "potential", "world"),
+        *(blueprint.REFERENCE, blueprint.IMAGE, blueprint.DEPTH),
+        *(blueprint.GOAL, blueprint.MEASURED, blueprint.LOG),
+    }
 
 
 def test_another_reference_frame_begins_new_trails(make_step, tmp_path):

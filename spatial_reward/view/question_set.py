@@ -1,9 +1,7 @@
-"""Show a question set with its truth drawn in, or open a recording."""
+"""Questions of a set with their truth drawn in: chosen by number, id, subtask or at random."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -14,75 +12,29 @@ import numpy as np
 
 from spatial_reward.data.prepared import PreparedScene, folder_name
 from spatial_reward.data.records import QuestionSet, Record
-from spatial_reward.outputs import default_folder, output_folder, write_summary
 from spatial_reward.types import Question
 from spatial_reward.viz.question_recording import Shown, write_recording
 from spatial_reward.viz.question_sheet import write_sheet
 
 Config = Mapping[str, Any]
-KEYS = ("path", "record", "subtask", "count", "seed", "rrd", "png", "open", "out")
-VIEWER = "rerun"
 
 
-def run_view(config: Config) -> Path:
-    """Show what `conf/view.yaml` describes; return the recording, or the summary of what was written.
-
-    Raises:
-        FileNotFoundError: If there is nothing at the path, or no viewer to open it with.
-        ValueError: If the path is neither a set nor a recording, or there is no such record.
-        FileExistsError: If the output folder already holds something.
-    """
-    missing = [key for key in KEYS if key not in config]
-    if missing:
-        raise ValueError(
-            f"The configuration lacks {', '.join(missing)}: let its YAML start from `defaults: [view]`."
-        )
-    if not config["path"]:
-        raise ValueError("`path` is missing: give a question set or a recording, as in `view path=FOLDER`.")
-    path = Path(config["path"])
-    if not path.exists():
-        raise FileNotFoundError(f"There is nothing at path={path}: give a question set or an .rrd file.")
-    if path.suffix == ".rrd":
-        return open_recording(path)
-    if path.is_file():
-        raise ValueError(f"path={path} is neither a question set (a folder) nor a recording (.rrd).")
-    return _show(path, config)
-
-
-def open_recording(path: Path) -> Path:
-    """Open an .rrd file in the Rerun viewer, and wait until it is closed.
-
-    Raises:
-        FileNotFoundError: If the viewer is not installed.
-        RuntimeError: If it fails, as without a screen.
-    """
-    viewer = shutil.which(VIEWER)
-    if viewer is None:
-        raise FileNotFoundError(f'No Rerun viewer to open {path} with: pip install "spatial-reward[viz]"')
-    code = subprocess.run([viewer, str(path)], check=False).returncode
-    if code:
-        raise RuntimeError(f"The Rerun viewer ended with code {code}: it needs a screen to show {path}.")
-    return path
-
-
-def _show(path: Path, config: Config) -> Path:
-    final = Path(config["out"]) if config["out"] else default_folder("view")
+def show_questions(path: Path, folder: Path, config: Config) -> tuple[dict[str, float], dict[str, Any]]:
+    """Write a recording and a contact sheet of some questions of a set; return metrics and details."""
     questions = QuestionSet(path)
     shown = _shown(questions, chosen(questions, config))
     title = f"{path.resolve().name}: {len(shown)} of {len(questions)} questions"
-    with output_folder(final) as folder:
-        if config["rrd"] or config["open"]:
-            write_recording(shown, folder / "questions.rrd", title)
-        if config["png"]:
-            write_sheet(shown, folder / "questions.png", title)
-        records = [{"id": item.id, "kind": item.question.kind} for item in shown]
-        metrics = {"records_shown": len(shown), "records": len(questions)}
-        write_summary(
-            folder, command="view", seed=config["seed"], config=config, metrics=metrics, records=records
-        )
-    if config["open"]:
-        open_recording(final / "questions.rrd")
-    return final / "summary.json"
+    write_shown(shown, folder, "questions", title, config)
+    records = [{"id": item.id, "kind": item.question.kind} for item in shown]
+    return {"records_shown": len(shown), "records": len(questions)}, {"records": records}
+
+
+def write_shown(shown: list[Shown], folder: Path, name: str, title: str, config: Config) -> None:
+    """Write the recording and the contact sheet that the configuration asks for."""
+    if config["rrd"] or config["open"] or config["screenshot"]:
+        write_recording(shown, folder / f"{name}.rrd", title)
+    if config["png"]:
+        write_sheet(shown, folder / f"{name}.png", title)
 
 
 def chosen(questions: QuestionSet, config: Config) -> list[Record]:

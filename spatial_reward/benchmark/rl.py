@@ -1,0 +1,130 @@
+"""The suite of reinforcement learning: agents learn from rewards, the environment counts successes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from spatial_reward._require import require
+from spatial_reward.benchmark.rl_report import write_report
+from spatial_reward.benchmark.rl_rewards import REWARDS, Plan
+from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of
+from spatial_reward.outputs import default_folder, write_summary
+
+Config = Mapping[str, Any]
+NUMBERS = {"seeds": 1, "seed": 0, "evaluations": 1, "episodes": 1, "jobs": 1, "weight": 0}
+KEYS = (
+    *NUMBERS,
+    *("envs", "rewards", "steps", "plans", "algorithm", "schedule", "size", "subprocesses", "model", "out"),
+)
+_SAME = ("rewards", "steps", "plans", "algorithm", "schedule", "size", "model", "weight", "evaluations")
+
+
+def run(config: Config) -> Path:
+    """Train and evaluate as `conf/benchmark_rl.yaml` describes; return the folder of results.
+
+    Each training leaves a record in `runs/`; a complete one is not trained again, so the same command with
+    the same `out` goes on after an interruption, and with more seeds or environments adds to it.
+
+    Raises:
+        ValueError: If a name or number of the configuration makes no sense, or does not fit the records.
+        ImportError: If stable-baselines3 or sb3-contrib is missing.
+    """
+    require("stable_baselines3", "sb3", "training agents")
+    require("sb3_contrib", "sb3", "training agents")
+    _check(config)
+    folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
+    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    _keep_settings(config, folder)
+    _train_all(config, folder)
+    curves = curves_of(folder / "runs")
+    metrics = metrics_of(curves, config["seed"])
+    write_report(curves, metrics, folder, _about(config))
+    write_summary(folder, command="benchmark", seed=config["seed"], config=config, metrics=metrics)
+    _print(metrics)
+    return folder
+
+
+def plan_of(env_id: str, config: Config) -> Plan:
+    """Return how agents are trained in an environment."""
+    told = {**config["plans"]["default"], **config["plans"].get(env_id, {})}
+    if config["steps"] is not None:
+        told["steps"] = config["steps"]
+    return Plan(**told)
+
+
+def _check(config: Config) -> None:
+    missing = [key for key in KEYS if key not in config]
+    if missing:
+        raise ValueError(
+            f"The configuration lacks {', '.join(missing)}: start from `defaults: [benchmark_rl]`."
+        )
+    for key, least in NUMBERS.items():
+        if not isinstance(config[key], int | float) or config[key] < least:
+            raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
+    unknown = [reward for reward in config["rewards"] if reward not in REWARDS]
+    if unknown or not config["rewards"]:
+        raise ValueError(f"`rewards` must be some of {', '.join(REWARDS)}, got {config['rewards']!r}.")
+
+
+def _keep_settings(config: Config, folder: Path) -> None:
+    """Write down what the records depend on; refuse to mix them with others."""
+    path, now = folder / "settings.json", {key: config[key] for key in _SAME if key != "rewards"}
+    if not path.is_file():
+        path.write_text(json.dumps(now, indent=1) + "\n")
+    before = json.loads(path.read_text())
+    changed = [key for key in now if before.get(key) != json.loads(json.dumps(now[key]))]
+    if changed:
+        raise ValueError(f"{folder} was trained with other {', '.join(changed)}: choose another out=FOLDER.")
+
+
+def _train_all(config: Config, folder: Path) -> None:
+    from rich.progress import track
+
+    todo = list(_missing(config, folder))
+    if config["jobs"] == 1 or len(todo) < 2:
+        for work in track(todo, description="trainings", disable=not todo):
+            _train(*work)
+        return
+    with ProcessPoolExecutor(config["jobs"], mp_context=get_context("spawn")) as pool:
+        for future in track([pool.submit(_train, *work) for work in todo], description="trainings"):
+            future.result()
+
+
+def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str, Any], Path]]:
+    """Yield the trainings that have no complete record, seed by seed, so that every reward gets its share."""
+    from spatial_reward.benchmark.rl_runs import Run
+
+    for seed in range(config["seed"], config["seed"] + config["seeds"]):
+        for env_id in config["envs"]:
+            for reward in config["rewards"]:
+                run = Run(env_id, reward, seed)
+                if not (folder / "runs" / run.file).is_file():
+                    yield run, plan_of(env_id, config), dict(config), folder / "runs" / run.file
+
+
+def _train(run: Any, plan: Plan, config: Config, path: Path) -> None:
+    from spatial_reward.benchmark.rl_runs import record
+
+    record(run, plan, config, path)
+
+
+def _about(config: Config) -> str:
+    return f"{config['model']['name']}, schedule {config['schedule']}, weight {config['weight']:g} per metre"
+
+
+def _print(metrics: Mapping[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("metric", "value", title="suite=rl")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.3g}")
+    Console().print(table)
+
+
+__all__ = ["Curve", "plan_of", "run"]

@@ -1,0 +1,143 @@
+"""The command `serve`: a model on a port, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spatial_reward._require import require
+from spatial_reward.models import load_model
+from spatial_reward.models.wire_arrays import Limits
+
+Config = Mapping[str, Any]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SCENE = {"goal", "references", "camera"}
+KEYS = (
+    *("model", "host", "port", "token_env", "insecure", "batch", "wait_ms", "queue", "limits"),
+    *("header_timeout", "idle_timeout", "connections", "scene", "log_level"),
+)
+
+
+def run_serve(config: Config) -> None:
+    """Serve the model that `conf/serve.yaml` describes, until SIGTERM or SIGINT; what waits is answered.
+
+    Raises:
+        ValueError: If a number is out of range, or others could ask without a token.
+        OSError: If the port is taken.
+        ImportError: If fastapi, uvicorn or prometheus-client is missing.
+    """
+    for package in ("fastapi", "uvicorn", "websockets", "prometheus_client", "python_multipart"):
+        require(package, "serve", "serving")
+    token = _check(config)
+    import uvicorn
+
+    from spatial_reward.server.app import create_app
+    from spatial_reward.server.slow_clients import patient
+
+    app = create_app(load_model(**config["model"]), _settings(config, token))
+    listening = _listen(config["host"], config["port"])
+    server = _server(
+        uvicorn.Config(
+            app,
+            http=patient(config["header_timeout"]),
+            ws="websockets-sansio",
+            ws_max_size=config["limits"]["bytes"],
+            limit_concurrency=config["connections"],
+            timeout_graceful_shutdown=int(config["limits"]["seconds"]) + 1,
+            log_level=config["log_level"],
+            access_log=False,
+            server_header=False,
+        ),
+        f"serving {config['model']['name']} on {_url(listening)}",
+    )
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # what was asked before has been answered
+    finally:
+        listening.close()
+
+
+def _server(settings: Any, told: str) -> Any:
+    """Return a server that says on standard output when it is ready."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(told, flush=True)
+
+    return Server(settings)
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _check(config: Config) -> str | None:
+    """Refuse what makes no sense; return the token."""
+    missing = [key for key in KEYS if key not in config]
+    if missing:
+        raise ValueError(
+            f"The configuration lacks {', '.join(missing)}: let its YAML start from `defaults: [serve]`."
+        )
+    numbers = {
+        key: config[key] for key in ("batch", "queue", "header_timeout", "idle_timeout", "connections")
+    }
+    for name, number in {**numbers, **{f"limits.{k}": v for k, v in config["limits"].items()}}.items():
+        if not isinstance(number, int | float) or not 0 < number < float("inf"):
+            raise ValueError(f"`{name}` must be a number above 0, got {number!r}.")
+    token = os.environ.get(config["token_env"] or "", "").strip() or None
+    if config["host"] not in LOOPBACK and token is None and not config["insecure"]:
+        raise ValueError(
+            f"host={config['host']} lets other computers ask, without a token: set the environment variable "
+            f"{config['token_env']}, or insecure=true where only friends can reach it."
+        )
+    return token
+
+
+def _settings(config: Config, token: str | None) -> Any:
+    from spatial_reward.server.app import Settings
+
+    return Settings(
+        batch=config["batch"],
+        wait=config["wait_ms"] / 1000,
+        queue=config["queue"],
+        limits=Limits(**config["limits"]),
+        token=token,
+        idle=config["idle_timeout"],
+        scene=_scene(config["scene"]),
+    )
+
+
+def _scene(path: str | None) -> dict[str, Any]:
+    """Read the file of a scene."""
+    if path is None:
+        return {}
+    try:
+        scene = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"scene={path} cannot be read ({error}): give a JSON file.") from error
+    if not isinstance(scene, dict) or not set(scene) <= SCENE:
+        raise ValueError(f"scene={path} must be an object with some of {', '.join(sorted(SCENE))}.")
+    return scene
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise OSError(f"host={host} is no address of this computer ({error.strerror}).") from error
+    listening = socket.socket(family, kind)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise OSError(f"Cannot listen on {host}:{port} ({error.strerror}): take another port.") from error
+    return listening

@@ -1,0 +1,214 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sb3_contrib")
+
+from spatial_reward.benchmark.rl import plan_of, run
+from spatial_reward.benchmark.rl_rewards import ClockReward, Plan, own_env, rewarded_envs
+from spatial_reward.benchmark.rl_runs import Run, make_agent, read_record
+from spatial_reward.benchmark.rl_statistics import Estimate, area, estimate, iqm
+from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of, over_optimism, slug, verdicts
+from spatial_reward.config import compose
+
+REACH = "SpatialReward/Reach-v0"
+SMALL = {
+    "envs": [REACH],
+    "rewards": ["dense", "shaping", "model", "sparse", "clock"],
+    "seeds": 1,
+    "steps": 60,
+    "evaluations": 3,
+    "episodes": 1,
+    "model": {"name": "oracle"},
+    "size": 32,
+    "algorithm": {"learning_starts": 20, "batch_size": 16, "policy_kwargs": {"net_arch": [16]}},
+    "limit": 10,
+}
+
+
+def config(**change):
+    return {**compose("benchmark_rl", []), **SMALL, **change}
+
+
+def test_the_interquartile_mean_forgets_the_ends():
+    assert iqm([[0, 1, 1, 9], [2, 2, 2, 2]]).tolist() == [1.0, 2.0]
+    assert iqm([3.0]) == 3.0 and iqm(np.arange(100.0)) == pytest.approx(49.5)
+
+
+def test_an_interval_holds_the_mean_of_its_strata():
+    sure = estimate([np.full(5, 0.2), np.full(5, 0.8)])
+    assert sure == Estimate(0.5, 0.5, 0.5)  # drawn within the groups, so that nothing varies
+    loose = estimate([[0.0, 0.2, 0.4, 0.6, 1.0]])
+    assert loose.low < loose.mean < loose.high and loose == estimate([[0.0, 0.2, 0.4, 0.6, 1.0]])
+    assert Estimate(0.9, 0.8, 1.0).above(Estimate(0.5, 0.4, 0.7))
+    assert not Estimate(0.9, 0.6, 1.0).above(Estimate(0.5, 0.4, 0.7))
+
+
+def test_the_area_weighs_by_steps():
+    assert area([0, 10, 40], [0.0, 1.0, 1.0]) == pytest.approx(0.875) and area([5], [0.3]) == 0.3
+
+
+def curve(reward, success, seconds=10.0, error=None):
+    success = np.atleast_2d(success)
+    error = np.full(success.shape, np.nan) if error is None else np.atleast_2d(error)
+    return Curve(
+        REACH,
+        reward,
+        tuple(range(len(success))),
+        np.arange(success.shape[1]) * 10.0,
+        success,
+        np.full(len(success), seconds),
+        error - 0.1,
+        np.full(success.shape, -0.1),
+        np.zeros(len(success)),
+    )
+
+
+def test_verdicts_compare_with_every_other_reward():
+    good = np.tile([0.0, 0.9, 0.9, 0.9, 0.9], (5, 1))
+    bad = np.tile([0.0, 0.1, 0.1, 0.1, 0.1], (5, 1))
+    curves = {
+        "dense": curve("dense", good + 0.1),
+        "shaping": curve("shaping", good, seconds=15.0),
+        "sparse": curve("sparse", bad),
+        "clock": curve("clock", good),
+    }
+    told = verdicts(REACH, curves, 0)
+    assert told["share_of_dense_reach"] == pytest.approx(0.9) and told["slowdown_reach"] == 1.5
+    assert told["beats_sparse_reach"] == 1.0 == told["not_below_sparse_reach"]
+    assert told["beats_clock_reach"] == 0.0
+    curves["shaping"] = curve("shaping", bad - 0.1)
+    assert verdicts(REACH, curves, 0)["not_below_sparse_reach"] == 0.0
+    assert verdicts(REACH, {"dense": curves["dense"]}, 0) == {}
+
+
+def test_an_agent_that_finds_the_models_errors_is_over_optimistic():
+    assert over_optimism(curve("model", np.zeros(9), error=np.linspace(0, 0.04, 9))) == pytest.approx(25.0)
+    assert np.isnan(over_optimism(curve("dense", np.zeros(9))))
+
+
+def test_names_are_short():
+    assert [slug(name) for name in ("FetchReach-v4", "metaworld/pick-place-v3")] == [
+        "fetch_reach",
+        "pick-place",
+    ]
+
+
+def test_the_clock_rewards_whatever_is_done():
+    env = ClockReward(own_env(REACH, "sparse", 4))
+    env.reset(seed=0)
+    assert [env.step(env.action_space.sample())[1] for _ in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    env.close()
+
+
+@pytest.mark.parametrize("reward", ["dense", "sparse"])
+def test_environments_give_the_reward_that_is_asked_for(reward):
+    env = own_env(REACH, reward)
+    env.reset(seed=0)
+    given = env.step(np.zeros(3, np.float32))[1]
+    assert (given == -1.0) == (reward == "sparse")
+    env.close()
+
+
+def test_shaping_adds_to_the_sparse_reward_and_the_model_alone_replaces_it():
+    plan, settings = Plan("sac", 10, 0.9, 1), config()
+    shaping, alone = (rewarded_envs(REACH, kind, plan, settings, 0) for kind in ("shaping", "model"))
+    for env in (shaping, alone):
+        env.reset()
+    action = np.full((1, 3), 0.5, np.float32)
+    for _ in range(3):
+        _, [extra], _, [info] = shaping.step(action)
+        _, [potential], _, [own] = alone.step(action)
+    assert info["spatial_reward/env_reward"] == -1.0
+    assert extra == pytest.approx(-1.0 + info["spatial_reward/shaping"], abs=1e-6)
+    assert own["spatial_reward/potential"] < 0 and potential == pytest.approx(own["spatial_reward/potential"])
+    shaping.close()
+    alone.close()
+
+
+def test_plans_are_completed_and_overruled():
+    assert plan_of(REACH, config()) == Plan("sac", 60, 0.95, 4)
+    assert plan_of("Other-v0", config(steps=None)).steps == 200_000
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(rewards=["shapping"]), "`rewards` must be some of dense, shaping"),
+        (dict(seeds=0), "`seeds` must be at least 1"),
+        (dict(envs=["CartPole-v1"], rewards=["shaping"]), "has no goal in the catalogue"),
+        (dict(model={"name": "orackle"}), "Unknown model"),
+        (
+            dict(plans={"default": {"algorithm": "dqn", "steps": 9, "gamma": 0.9, "n_envs": 1}}),
+            "must be one of",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_told(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        run(config(out=str(tmp_path / "out"), **change))
+
+
+def test_a_configuration_starts_from_that_of_the_suite(tmp_path):
+    with pytest.raises(ValueError, match=r"defaults: \[benchmark_rl\]"):
+        run({"out": str(tmp_path)})
+
+
+@pytest.mark.slow
+def test_agents_are_trained_evaluated_and_compared(tmp_path):
+    folder = run(config(out=str(tmp_path / "rl")))
+    summary = json.loads((folder / "summary.json").read_text())
+    names = {f"runs/SpatialReward-Reach-v0__{reward}__0.jsonl" for reward in SMALL["rewards"]}
+    assert names | {"rl.md", "curves.png", "over_optimisation.png"} <= set(summary["artefacts"])
+    assert 0.2 < summary["metrics"]["slowdown_reach"] < 100
+    lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
+    assert [line["steps"] for line in lines] == [0, 20, 40, 60]
+    assert lines[-1]["predicted"] == pytest.approx(lines[-1]["true"]) and lines[-1]["held"] == 0.0
+    assert (folder / "rl.md").read_text().count("| SpatialReward/Reach-v0 |") == 6
+    before = {path: path.read_bytes() for path in (folder / "runs").glob("*.jsonl")}
+    run(config(out=str(folder), seeds=2, rewards=["sparse"]))  # goes on, and adds a seed
+    assert all(path.read_bytes() == text for path, text in before.items())
+    [sparse] = [one for one in curves_of(folder / "runs") if one.reward == "sparse"]
+    assert sparse.seeds == (0, 1) and sparse.success.shape == (2, 4)
+    with pytest.raises(ValueError, match="was trained with other weight"):
+        run(config(out=str(folder), weight=3.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["hold(2)", "lagged(2)", "episode"])
+def test_every_schedule_can_be_trained_with(schedule, tmp_path):
+    folder = run(config(out=str(tmp_path / "rl"), rewards=["shaping"], schedule=schedule))
+    lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
+    line = [one for one in lines if np.isfinite(one["predicted"])][-1]
+    assert line["predicted"] == pytest.approx(line["true"]) and np.isfinite(line["held"])
+
+
+def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
+    import spatial_reward.benchmark.rl_runs as rl_runs
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rl_runs, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(config(out=str(tmp_path / "rl"), rewards=["sparse"]))
+    assert not list((tmp_path / "rl/runs").glob("*.jsonl"))
+    assert read_record(tmp_path / "none.jsonl") is None
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "tqc", "ppo"])
+def test_algorithms_take_dictionaries_of_observations(algorithm):
+    pytest.importorskip("gymnasium_robotics")
+    plan = Plan(algorithm, 10, 0.9, 1)
+    env = rewarded_envs("FetchReach-v4", "sparse", plan, config(limit=None), 0)
+    agent = make_agent(plan, env, 0, {})
+    assert agent.policy_class.__name__.startswith("Multi") and agent.gamma == 0.9
+    assert Run("FetchReach-v4", "sparse", 3).file == "FetchReach-v4__sparse__3.jsonl"
+    env.close()
+
+
+def test_metrics_are_flat_and_finite_where_they_can_be():
+    told = metrics_of([curve("shaping", np.eye(4)), curve("sparse", np.zeros((4, 4)))], 0)
+    assert told["success_shaping_reach"] == pytest.approx(0.25, abs=0.1) and told["auc_sparse_reach"] == 0.0
+    assert all(isinstance(value, float) for value in told.values())
