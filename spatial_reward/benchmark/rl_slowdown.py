@@ -39,7 +39,7 @@ CASES = (
         ("ppo", 8, "episode"),
     ),
 )
-PIECE = {"sac": 160, "tqc": 160, "ppo": 512}  # steps of a piece; of PPO, two rollouts
+PIECE = {"sac": 80, "tqc": 80, "ppo": 512}  # steps of a piece; of PPO, two rollouts
 
 
 class Row(NamedTuple):
@@ -103,7 +103,7 @@ class Training:
     def __init__(self, env_id: str, reward: str, plan: Plan, config: dict[str, Any]) -> None:
         """Make the environments and the agent, and train a first piece."""
         self.env = Timed(rewarded_envs(env_id, reward, plan, config, seed=0))
-        options = {"n_steps": 256 // plan.n_envs} if plan.algorithm == "ppo" else {"learning_starts": 100}
+        options = {"n_steps": 256 // plan.n_envs} if plan.algorithm == "ppo" else {"learning_starts": 40}
         self._agent = make_agent(plan, self.env, 0, options)
         self._callback = RelabelCallback() if reward == "shaping" else None
         self.piece(PIECE[plan.algorithm])
@@ -175,14 +175,16 @@ def main() -> None:
     config: dict[str, Any] = {"model": {"name": args.model}, "size": args.size, "weight": 20.0}
     config |= {"subprocesses": False, "schedule": "sync"}
     cases = [case for case in CASES if args.algorithm in (None, case[0])]
-    rows = [slowdown(args.env, case, config, args.rounds) for case in cases]
     words = [f"--{name} {getattr(args, name)}" for name in ("model", "env", "size", "rounds")]
     command = " ".join(["python -m spatial_reward.benchmark.rl_slowdown", *words])
-    page = as_markdown(rows, f"{args.env}, {args.model}, pictures of {args.size} px", command)
+    rows = []
+    for case in cases:
+        rows.append(slowdown(args.env, case, config, args.rounds))
+        page = as_markdown(rows, f"{args.env}, {args.model}, pictures of {args.size} px", command)
+        if args.out is not None:  # after each case, so that an interrupted measurement is not lost
+            args.out.write_text(page)
     if args.out is None:
         print(page)
-    else:
-        args.out.write_text(page)
 
 
 if __name__ == "__main__":

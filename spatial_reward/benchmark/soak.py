@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,14 +72,21 @@ class Soak(NamedTuple):
     samples: int = 20
 
 
-def soak(settings: Soak, model: Any = None) -> list[Sample]:
-    """Run, and return the samples; each is taken where an environment has just been closed."""
+def soak(settings: Soak, model: Any = None, note: Callable[[list[Sample]], object] = len) -> list[Sample]:
+    """Run, and return the samples; each is taken where an environment has just been closed.
+
+    Args:
+        settings: What is run for how long.
+        model: What answers; by default `Still`.
+        note: Gets the samples so far, after each.
+    """
     samples: list[Sample] = []
     done, look = 0, settings.steps // 10
     while done < settings.steps:
         done += live(settings, model or Still(), min(LIFE, settings.steps - done), seed=done)
         if done >= look:
             samples.append(sample(done))
+            note(samples)
             look += max(settings.steps // settings.samples, 1)
     return samples
 
@@ -133,8 +140,8 @@ def as_markdown(settings: Soak, samples: Sequence[Sample], seconds: float, comma
             "",
             f"`{command}`",
             "",
-            f"{settings.steps} steps of {ENV} in {seconds:.0f} s, episodes of {EPISODE}, {settings.n_envs} "
-            f"environments at a time, made anew every {LIFE} steps; one step of {settings.every} is drawn at "
+            f"{samples[-1].steps} steps of {ENV} in {seconds:.0f} s, episodes of {EPISODE}, "
+            f"{settings.n_envs} environments at a time, made anew every {LIFE} steps; one of {settings.every} is drawn at "
             f"{settings.size} px with depth and judged by a model that costs nothing, schedule "
             f"{settings.schedule}.",
             "",
@@ -158,14 +165,16 @@ def main() -> None:
     options = vars(parser.parse_args())
     out, settings = options.pop("out"), Soak(**options)
     begin = time.perf_counter()
-    samples = soak(settings)
     words = [f"--{key} {value}" for key, value in settings._asdict().items() if value != getattr(Soak(), key)]
     command = " ".join(["python -m spatial_reward.benchmark.soak", *words])
-    page = as_markdown(settings, samples, time.perf_counter() - begin, command)
+
+    def note(samples: list[Sample]) -> None:
+        if out is not None:  # after each, so that an interrupted run is not lost
+            out.write_text(as_markdown(settings, samples, time.perf_counter() - begin, command))
+
+    samples = soak(settings, note=note)
     if out is None:
-        print(page)
-    else:
-        out.write_text(page)
+        print(as_markdown(settings, samples, time.perf_counter() - begin, command))
     growth = grown(samples)
     leaks = growth.memory > MOST_GROWTH or growth.files > 0 or growth.threads > 0 or growth.renderers > 0
     sys.exit(1 if leaks else 0)

@@ -45,7 +45,7 @@ def generated(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rgbd(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "rgbd"
-    return out, measured(out, "model=rgbd", *small)
+    return out, measured(out, "model=rgbd", "count=2", *small)
 
 
 def test_pictures_are_drawn_where_missing_and_depth_is_measured(rgbd):

@@ -28,5 +28,5 @@ def test_questions_are_said_in_their_own_words_or_those_of_their_kind():
     assert asked_words(Question("cam_dist", (FRAME, FRAME), prompt="How far?")) == "How far?"
     phrased = asked_words(Question("depth_est_coord", (FRAME,), (PixelPoint(30.0, 20.0),)))
     assert "[ 500 , 500 ]" in phrased
-    incomplete = Question("size_height", (FRAME,), (PixelPoint(3.0, 2.0),))
-    assert asked_words(incomplete) == "size_height at [(3.0, 2.0, 0)]"
+    incomplete = Question("depth_cmp_dot", (FRAME,), (PixelPoint(3.0, 2.0),))
+    assert asked_words(incomplete) == "depth_cmp_dot at [(3.0, 2.0, 0)]"
