@@ -10,10 +10,11 @@ from typing import Any
 from spatial_reward.benchmark.baselines import Biased, Random, answer_pool
 from spatial_reward.data.shards import sha256
 from spatial_reward.models import MODELS, load_model
+from spatial_reward.models.spatialnet_weights import CARD
 from spatial_reward.types import Model, Question
 
 BASELINES = ("random", "biased")
-_WEIGHTS = ("*.safetensors", "*.bin", "*.json")
+_WEIGHTS = ("*.safetensors", "*.onnx", "*.bin", "*.json")
 
 
 def load(config: Mapping[str, Any], questions: Iterable[Question] = ()) -> Model:
@@ -21,7 +22,7 @@ def load(config: Mapping[str, Any], questions: Iterable[Question] = ()) -> Model
 
     Args:
         config: `name`, and the model's options. The name is one of `models.load_model`, a baseline, a
-            .safetensors file of SpatialNet, the folder of a vision-language model, or "module:Class".
+            folder of SpatialNet or of a vision-language model, or "module:Class".
         questions: With truths; what random answers are drawn from.
 
     Raises:
@@ -35,16 +36,14 @@ def load(config: Mapping[str, Any], questions: Iterable[Question] = ()) -> Model
         return Biased(**options)
     if name in MODELS:
         return load_model(name, **options)
-    if Path(name).is_file():
+    if (Path(name) / CARD).is_file():
         return load_model("spatialnet", weights=name, **options)
     if Path(name).is_dir():
         return load_model("transformers", model=name, **options)
     if ":" in name:
         return _own(name, options)
     known = ", ".join([*MODELS, *BASELINES])
-    raise ValueError(
-        f"Unknown model {name!r}: neither a file nor a folder, nor one of {known}, nor module:Class."
-    )
+    raise ValueError(f"Unknown model {name!r}: neither a folder, nor one of {known}, nor module:Class.")
 
 
 def _own(name: str, options: Mapping[str, Any]) -> Model:

@@ -141,8 +141,9 @@ def as_markdown(settings: Soak, samples: Sequence[Sample], seconds: float, comma
             f"`{command}`",
             "",
             f"{samples[-1].steps} steps of {ENV} in {seconds:.0f} s, episodes of {EPISODE}, "
-            f"{settings.n_envs} environments at a time, made anew every {LIFE} steps; one of {settings.every} is drawn at "
-            f"{settings.size} px with depth and judged by a model that costs nothing, schedule "
+            f"{settings.n_envs} environments at a time, made anew every {LIFE} steps; "
+            f"one of {settings.every} is drawn at {settings.size} px with depth and judged by a model "
+            "that costs nothing, schedule "
             f"{settings.schedule}.",
             "",
             "| steps | memory [MB] | open files | threads | renderers |",

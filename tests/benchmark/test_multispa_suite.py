@@ -246,7 +246,7 @@ def test_some_subtasks_have_no_published_mean(tmp_path):
         (["poses=secret"], "`poses` must be one of hidden, calibrated, given"),
         (["subtasks=[cam]"], "Unknown subtask 'cam'"),
         (["model=rgbd", "depth=false"], "'rgbd' measures with depth: say depth=true"),
-        (["model.name=nobody"], "Unknown model 'nobody': neither a file nor a folder, nor one of oracle"),
+        (["model.name=nobody"], "Unknown model 'nobody': neither a folder, nor one of oracle"),
         (["model.name=json:Nobody"], "There is no model 'json:Nobody'"),
         (["split=tiny"], "`split` must be 'full' or 'mini'"),
     ],
