@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ def make_agent(plan: Plan, env: Any, seed: int, options: Mapping[str, Any]) -> A
     if plan.algorithm in ("sac", "tqc", "td3"):
         # One gradient step for every environment step; the buffer is as long as the training.
         defaults |= {"gradient_steps": -1, "learning_starts": 1000, "buffer_size": max(plan.steps, 1000)}
-    return algorithm(policy, env, **{**defaults, **options})
+    return algorithm(policy, env, **deepcopy({**defaults, **options}))  # it adds to nested options
 
 
 class Watch(BaseCallback):  # type: ignore[misc]  # untyped base
