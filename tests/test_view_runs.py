@@ -73,7 +73,7 @@ def test_the_worst_answers_of_a_benchmark_are_shown_beside_the_truth(answered, t
     assert [record["strict"] for record in summary["records"]] == [False] * 5
     assert summary["metrics"]["records"] == 52 and 0 < summary["metrics"]["strict_mean"] < 100
     words = str(read(tmp_path / "out" / "answers.rrd")["words"]["TextDocument:text"])
-    assert words.count("rgbd answered:") == 5 and words.count("**Score:** wrong") == 5
+    assert words.count("rgbd answered:") == 5 and words.count("**Score:** wrong (green") == 5
     with Image.open(tmp_path / "out" / "answers.png") as image:
         assert image.width == 1500
 

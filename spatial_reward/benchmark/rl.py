@@ -19,9 +19,21 @@ Config = Mapping[str, Any]
 NUMBERS = {"seeds": 1, "seed": 0, "evaluations": 1, "episodes": 1, "jobs": 1, "weight": 0}
 KEYS = (
     *NUMBERS,
-    *("envs", "rewards", "steps", "plans", "algorithm", "schedule", "size", "subprocesses", "model", "out"),
+    *("envs", "rewards", "steps", "plans", "algorithm", "schedule", "every", "size", "subprocesses"),
+    *("model", "out"),
 )
-_SAME = ("rewards", "steps", "plans", "algorithm", "schedule", "size", "model", "weight", "evaluations")
+_SAME = (
+    "rewards",
+    "steps",
+    "plans",
+    "algorithm",
+    "schedule",
+    "size",
+    "model",
+    "weight",
+    "evaluations",
+    "every",
+)
 
 
 def run(config: Config) -> Path:

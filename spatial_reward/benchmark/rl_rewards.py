@@ -105,6 +105,7 @@ def _measured(env_id: str, reward: str, plan: Plan, config: Mapping[str, Any], s
         seed=seed,
         camera=recipe.camera,
         size=config["size"] or recipe.size,
+        every=config.get("every", 1),
         schedule=config["schedule"],
         truth=True,
         reward="metric" if alone else "shaping",

@@ -1,6 +1,6 @@
 """Measure how much slower agents train with measured rewards than with the environment's own.
 
-    python -m spatial_reward.benchmark.rl_slowdown --model rgbd --out benchmark/results/slowdown.md
+    python -m spatial_reward.benchmark.rl_slowdown --models rgbd oracle --out benchmark/results/slowdown.md
 
 Both trainings go on in turns, a piece each, so that the ratio holds although the load of a computer changes;
 the ratio is the median over the rounds.
@@ -12,7 +12,8 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,29 +133,22 @@ def slowdown(env_id: str, case: tuple[str, int, str], config: dict[str, Any], ro
     return Row(algorithm, n_envs, schedule, float(base), float(ours), ratio, float(p50), float(p95))
 
 
-def as_markdown(rows: Sequence[Row], about: str, command: str) -> str:
-    """Return the table as a page."""
-    lines = [
-        f"| {row.algorithm} | {row.n_envs} | {row.schedule} | {row.base_ms:.1f} | {row.ms:.1f} "
-        f"| {row.ratio:.2f} | {row.p50:.1f} | {row.p95:.1f} |"
-        for row in rows
-    ]
-    return "\n".join(
-        [
-            "# Slowdown of training",
-            "",
-            f"`{command}`",
-            "",
-            f"{about}. Python {platform.python_version()}, {os.cpu_count()} cores, one thread. {_HOW}",
-            "",
-            "| algorithm | envs | schedule | own [ms] | measured [ms] | ratio | p50 [ms] | p95 [ms] |",
-            "|---|---:|---|---:|---:|---:|---:|---:|",
-            *lines,
-            "",
-        ]
-    )
+def as_markdown(tables: Mapping[str, Sequence[Row]], about: str, command: str) -> str:
+    """Return the tables, by the name of the model, as a page."""
+    where = f"Python {platform.python_version()}, {os.cpu_count()} cores, one thread of torch"
+    lines = ["# Slowdown of training", "", f"`{command}`", "", f"{about}. {where}. {_HOW}", ""]
+    for model, rows in tables.items():
+        lines += [f"## {model}", "", _HEAD, "|---|---:|---|---:|---:|---:|---:|---:|", *map(_line, rows), ""]
+    return "\n".join(lines)
 
 
+def _line(row: Row) -> str:
+    cells = [row.algorithm, row.n_envs, row.schedule, f"{row.base_ms:.1f}", f"{row.ms:.1f}"]
+    cells += [f"{row.ratio:.2f}", f"{row.p50:.1f}", f"{row.p95:.1f}"]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+_HEAD = "| algorithm | envs | schedule | own [ms] | measured [ms] | ratio | p50 [ms] | p95 [ms] |"
 _HOW = (
     "Training for a step of one environment, with the environment's own reward and with measured shaping, in "
     "turns; the ratio is the median over rounds. p50 and p95 are of a call of `step` for all environments, "
@@ -165,22 +159,22 @@ _HOW = (
 def main() -> None:
     """Measure all cases, and write or print the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="rgbd")
+    parser.add_argument("--models", nargs="+", default=["rgbd"])
     parser.add_argument("--env", default="SpatialReward/Reach-v0")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures [px]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--algorithm", choices=list(PIECE), help="only this one")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    config: dict[str, Any] = {"model": {"name": args.model}, "size": args.size, "weight": 20.0}
-    config |= {"subprocesses": False, "schedule": "sync"}
+    config: dict[str, Any] = {"size": args.size, "weight": 20.0, "subprocesses": False, "schedule": "sync"}
     cases = [case for case in CASES if args.algorithm in (None, case[0])]
-    words = [f"--{name} {getattr(args, name)}" for name in ("model", "env", "size", "rounds")]
-    command = " ".join(["python -m spatial_reward.benchmark.rl_slowdown", *words])
-    rows = []
-    for case in cases:
-        rows.append(slowdown(args.env, case, config, args.rounds))
-        page = as_markdown(rows, f"{args.env}, {args.model}, pictures of {args.size} px", command)
+    words = [f"--env {args.env}", f"--size {args.size}", f"--rounds {args.rounds}"]
+    command = " ".join(["python -m spatial_reward.benchmark.rl_slowdown --models", *args.models, *words])
+    about = f"{args.env}, pictures of {args.size} px"
+    tables: dict[str, list[Row]] = {model: [] for model in args.models}
+    for model, case in product(args.models, cases):
+        tables[model].append(slowdown(args.env, case, {**config, "model": {"name": model}}, args.rounds))
+        page = as_markdown(tables, about, command)
         if args.out is not None:  # after each case, so that an interrupted measurement is not lost
             args.out.write_text(page)
     if args.out is None:

@@ -61,7 +61,15 @@ def _log(rr: Any, stream: Any, name: str, steps: list[int], values: list[float])
 
 def _blueprint(curves: Mapping[str, Any]) -> Any:
     rrb = require("rerun.blueprint", extra="viz", purpose="recordings")
-    views = [rrb.TimeSeriesView(origin=entity(name), name=name) for name in curves]
+    rr = require("rerun", extra="viz", purpose="recordings")
+    steps = [step for steps, _ in curves.values() for step in steps]
+    whole = rr.TimeRange(  # else the viewer shows what is near the cursor
+        start=rr.TimeRangeBoundary.absolute(seq=min(steps)), end=rr.TimeRangeBoundary.absolute(seq=max(steps))
+    )
+    views = [
+        rrb.TimeSeriesView(origin=entity(name), name=name, axis_x=rrb.TimeAxis(view_range=whole))
+        for name in curves
+    ]
     return rrb.Blueprint(
         rrb.Grid(*views, grid_columns=min(PER_ROW, len(views))),
         rrb.TimePanel(timeline="step", state="collapsed"),

@@ -16,6 +16,7 @@ from spatial_reward.viz.tracks import Pixel, Track, image_covariance
 
 Entities = Iterator[tuple[str, Any]]
 
+GROUNDS = 4  # unseen marks under a picture's own; with one, Rerun 0.41 hides some dots, with three none
 CLOUD_POINTS = 16_384  # of a frame; more make the file of an episode large without showing more
 
 
@@ -94,13 +95,14 @@ def _picture(entity: str, frame: Frame, followed: Sequence[Track], size: float) 
         yield _place(entity, frame.camera)
         yield _lens(entity, frame.camera, size * float(distance))
     yield entity, _rr().Image(frame.rgb).compress(jpeg_quality=90)
-    yield ground(entity)
+    yield from ground(entity)
 
 
-def ground(entity: str) -> tuple[str, Any]:
-    """Make an unseen mark under those of a picture: the viewer may draw the lowest one behind the picture."""
-    unseen = _rr().Points2D([(0.0, 0.0)], radii=0.0, draw_order=-100.0)
-    return f"{entity}/ground", unseen
+def ground(entity: str) -> Entities:
+    """Yield unseen marks under those of a picture: the viewer may draw the lower half behind the picture."""
+    for layer in range(GROUNDS):
+        unseen = _rr().Points2D([(0.0, 0.0)], radii=0.0, draw_order=float(layer - 100))
+        yield f"{entity}/ground/{layer}", unseen
 
 
 def _place(entity: str, camera: Camera) -> tuple[str, Any]:

@@ -52,8 +52,7 @@ def screenshot(
     partial = partial_file(picture)
     try:
         with _viewer(recording, size) as client:
-            if at is not None:
-                client.set_time(timeline or None, sequence=at, play_state="paused")
+            _go_to(client, timeline, at)
             partial.write_bytes(_without_title_bar(_settled(client)))
         partial.replace(picture)
     finally:
@@ -110,6 +109,16 @@ def _connected(module: Any, program: subprocess.Popen[bytes], port: int, log: An
     raise RuntimeError(
         f"The Rerun viewer did not start without a screen ({lines[-1:] or 'no word'}); {_REMEDY}."
     )
+
+
+def _go_to(client: Any, timeline: str, at: int | None) -> None:
+    """Stop at a place on a timeline; at its end, where that is counted, without a place."""
+    recording = client.get_state().recordings[0]
+    name = timeline or recording.current_timeline
+    known = {one.name: one for one in recording.timelines if one.time_type == "sequence"}
+    if at is None and name in known:
+        at = int(known[name].end)
+    client.set_time(timeline or None, sequence=at, play_state="paused")
 
 
 def _settled(client: Any) -> bytes:

@@ -123,7 +123,7 @@ def _frame(rr: Any, sighting: Sighting, pairs: Sequence[Pair]) -> Entities:
             ),
         )
     yield blueprint.IMAGE, rr.Image(sighting.frame.rgb).compress(jpeg_quality=90)
-    yield ground(blueprint.IMAGE)
+    yield from ground(blueprint.IMAGE)
     for entity, image in ((blueprint.DEPTH, sighting.depth), (STD, sighting.std)):
         yield entity, rr.DepthImage(np.nan_to_num(image, nan=0.0).astype(np.float32), meter=1.0)
     marks = _marks(sighting.frame, pairs)

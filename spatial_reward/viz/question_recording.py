@@ -97,7 +97,7 @@ def question_entities(item: Shown, small: bool = True) -> Entities:
         yield from _camera(rr, number, frame)
         image = rr.Image(picture)
         yield _image(number), image.compress(jpeg_quality=95) if small else image
-        yield ground(_image(number))
+        yield from ground(_image(number))
         yield from _marks(rr, number, item)
         yield from _cloud(rr, number, frame)
     yield from _motion(rr, item)
@@ -198,16 +198,15 @@ def _motion(rr: Any, item: Shown) -> Entities:
         turned[0] = last.world_from_camera[:3, 3] - start
     if start is None:
         return
-    words = [truth_words(question), "" if item.answer is None else answer_words(item.answer)]
-    known = [one for one in zip(turned, words, (TRUTH, ANSWERED), strict=True) if one[0] is not None]
+    known = [one for one in zip(turned, (TRUTH, ANSWERED), strict=True) if one[0] is not None]
     if known:
         yield (
             "world/motion",
             rr.Arrows3D(
                 origins=[start] * len(known),
-                vectors=[vector for vector, _, _ in known],
-                colors=[shade for _, _, shade in known],
-                labels=[label for _, label, _ in known],
+                vectors=[vector for vector, _ in known],
+                colors=[shade for _, shade in known],
+                labels=[truth_words(question)] if len(known) == 1 else None,  # two would hide each other
                 radii=rr.Radius.ui_points(2.0),
             ),
         )
@@ -224,7 +223,7 @@ def _words(item: Shown) -> str:
     lines.append(f"**Truth:** {truth_words(item.question)}")
     if item.answer is not None:
         lines.append(f"**{item.answer.source or 'Model'} answered:** {answer_words(item.answer)}")
-        lines.append(f"**Score:** {item.score}")
+        lines.append(f"**Score:** {item.score} (green: the truth; orange: the answer)")
     return "\n\n".join(lines + (motion_words(motion) if motion is not None else []))
 
 

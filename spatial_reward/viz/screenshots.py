@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         (*SPATIAL_REWARD, "view", "answers", "record=3", "png=false", "screenshot={picture}", "at=0"),
     ),
     "perception": (
-        (*SPATIAL_REWARD, "perceive", "steps=25", "every=3", "farthest=2.2", "out=perceived"),
+        (*SPATIAL_REWARD, "perceive", "model=rgbd", "steps=25", "every=3", "farthest=2.2", "out=perceived"),
         (*SPATIAL_REWARD, "view", "perceived", "screenshot={picture}", "at=0"),
     ),
 }

@@ -7,7 +7,9 @@ from spatial_reward.benchmark.rl_slowdown import Row, as_markdown, slowdown
 
 
 def test_the_page_has_a_line_for_each_case():
-    page = as_markdown([Row("sac", 8, "hold(8)", 10.0, 15.0, 1.5, 20.0, 40.0)], "about", "the command")
+    page = as_markdown(
+        {"rgbd": [Row("sac", 8, "hold(8)", 10.0, 15.0, 1.5, 20.0, 40.0)]}, "about", "the command"
+    )
     assert "| sac | 8 | hold(8) | 10.0 | 15.0 | 1.50 | 20.0 | 40.0 |" in page and "`the command`" in page
 
 

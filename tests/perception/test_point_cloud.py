@@ -55,7 +55,7 @@ def test_with_predicted_depth_what_is_stated_as_well_known_is(rolled):
 @pytest.mark.parametrize("method", ["voxel", "tsdf"])
 def test_a_still_room_is_fused_to_its_surfaces(method, room, seen_room):
     if method == "tsdf":
-        pytest.importorskip("open3d")
+        pytest.importorskip("open3d", exc_type=ImportError)
     cloud = perceive(seen_room, model="rgbd").point_cloud(method=method, farthest=1.5)
     distance = errors(cloud, room.model, room.data, seen_room[0].camera.world_from_camera[:3, 3])
     assert np.mean(distance < 0.005) > 0.97
@@ -78,7 +78,7 @@ def test_poses_that_are_not_given_are_found(room):
 
 
 def test_boxes_have_the_size_place_and_turn_of_the_things(seen_room):
-    pytest.importorskip("open3d")
+    pytest.importorskip("open3d", exc_type=ImportError)
     boxes = perceive(seen_room, model="rgbd").boxes(voxel=0.004, farthest=1.5)
     assert len(boxes) == 2
     brick, tower = sorted(boxes, key=lambda box: box.size[2])
@@ -93,7 +93,7 @@ def test_boxes_have_the_size_place_and_turn_of_the_things(seen_room):
 
 
 def test_a_cloud_of_a_floor_alone_has_no_boxes():
-    pytest.importorskip("open3d")
+    pytest.importorskip("open3d", exc_type=ImportError)
     flat = np.random.default_rng(0).uniform(-0.5, 0.5, (4000, 3)) * (1, 1, 0)
     assert find_boxes(PointCloud(flat, np.zeros((4000, 3), np.uint8), np.full(4000, 1e-3))) == []
 
@@ -106,7 +106,7 @@ def test_a_cloud_survives_its_file_and_opens_elsewhere(seen_room, tmp_path):
     assert (read.colours == cloud.colours).all()
     assert_allclose(read.std, cloud.std, rtol=1e-6)
     assert [entry.name for entry in tmp_path.iterdir()] == ["cloud.ply"]
-    o3d = pytest.importorskip("open3d")
+    o3d = pytest.importorskip("open3d", exc_type=ImportError)
     theirs = o3d.t.io.read_point_cloud(str(path))
     assert_allclose(theirs.point.positions.numpy(), cloud.points, atol=1e-6)
     assert_allclose(theirs.point["std"].numpy().ravel(), cloud.std, rtol=1e-6)

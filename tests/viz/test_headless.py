@@ -1,6 +1,7 @@
 """Pictures by the viewer itself, where it can draw without a screen."""
 
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,24 @@ def test_the_viewer_draws_a_recording_without_a_screen(recording, tmp_path):
     assert all(mask.sum() > 50 for mask in red), "the red ball"
     assert np.abs(pictures[0] - pictures[1]).max() > 50
     assert {path.name for path in tmp_path.iterdir()} == {"episode.rrd", "first.png", "last.png"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_draw(), reason="no Vulkan driver: apt-get install libvulkan1 mesa-vulkan-drivers")
+def test_a_stream_to_an_open_viewer_is_laid_out_as_the_file_is(recording, simulated):
+    with headless._viewer(recording, (900, 640)) as client:
+        from_file = {(view.name, view.origin) for view in client.get_state().views}
+        with Recorder(goal="near(ball, goal)", viewer=client.url) as recorder:
+            for step in simulated:
+                recorder.log(step)
+        deadline = time.monotonic() + 30
+        while len(client.get_state().recordings) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        state = client.get_state()
+        client.take_screenshot()
+        live = {(view.name, view.origin) for view in client.get_state().views}
+    assert len(state.recordings) == 2 and len({one.store_id for one in state.recordings}) == 2
+    assert live == from_file and len(live) == 13
 
 
 def test_a_viewer_that_cannot_draw_says_what_it_lacks(recording, tmp_path, monkeypatch):

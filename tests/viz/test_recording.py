@@ -34,7 +34,7 @@ def test_every_entity_of_the_layout_has_a_row_for_every_step(steps, tmp_path):
         f"{blueprint.IMAGE}/ellipses",
     ]:
         assert max(len(rows) for rows in content[entity].values()) == 10
-    for entity in [*SPACE, blueprint.CLOUD, blueprint.MEASURED, f"{blueprint.IMAGE}/ground"]:
+    for entity in [*SPACE, blueprint.CLOUD, blueprint.MEASURED, f"{blueprint.IMAGE}/ground/0"]:
         assert max(len(rows) for rows in content[entity].values()) == 10
     assert "near(cube, pad)" in content[blueprint.GOAL]["TextDocument:text"][None][0]
 
