@@ -118,7 +118,7 @@ def benchmark(
     config_dir: ConfigDir = None,
     config_name: ConfigName = None,
 ) -> None:
-    """Measure a model: suite=multispa, reward, rl or speed; run again to resume."""
+    """Measure a model: suite=multispa, reward or rl; run again to resume."""
     from spatial_reward.benchmark.command import SUITES, chosen, run
 
     suite, others = chosen(words or [])

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -43,15 +43,33 @@ def output_folder(final: Path) -> Iterator[Path]:
         partial.replace(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
-        for parent in new:
-            _remove_empty(parent)
+        remove_empty(new)
         raise
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder if nothing is in it."""
-    with suppress(OSError):
-        folder.rmdir()
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, inner ones first, as far as nothing is in them."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def lock(descriptor: int, folder: Path) -> None:
+    """Claim a folder for this process, by an open file in it, until that is closed.
+
+    Raises:
+        RuntimeError: If another process has claimed it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RuntimeError(
+            f"Another run is writing to out={folder}: wait for it, or choose another."
+        ) from None
 
 
 def write_summary(

@@ -7,7 +7,7 @@ from spatial_reward.config import compose
 
 def test_defaults_compose():
     config = compose("demo", [])
-    assert config["model"] == {"name": "spatialnet", "depth": "auto", "support": None}
+    assert (config["model"]["name"], config["model"]["depth"]) == ("spatialnet", "auto")
     assert config["env"] == "SpatialReward/Push-v0"
     assert config["reward"]["gamma"] == 0.99
 

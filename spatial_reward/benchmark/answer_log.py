@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from spatial_reward.data.shards import write_json
+from spatial_reward.outputs import lock
 
 LOG, SETTINGS = "answers.jsonl", "run.json"
 _CRC = ', "crc": "'
@@ -47,7 +48,7 @@ class AnswerLog:
         except OSError as error:
             raise OSError(f"Cannot write {self.path} ({error.strerror}): choose another out.") from error
         try:
-            _lock(self._file.fileno(), folder)
+            lock(self._file.fileno(), folder)
         except RuntimeError:
             self._file.close()
             raise
@@ -146,16 +147,3 @@ def read_settings(folder: Path) -> dict[str, Any]:
         return dict(settings)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}): choose another out, or remove the folder.") from error
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise RuntimeError(
-            f"Another run is writing to out={folder}: wait for it, or choose another."
-        ) from None

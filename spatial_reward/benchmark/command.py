@@ -20,7 +20,6 @@ SUITES = {
     "multispa": Suite("benchmark", "multispa.run"),
     "reward": Suite("benchmark_reward", "reward.run"),
     "rl": Suite("benchmark_rl", "rl.run"),
-    "speed": Suite("benchmark_speed", "speed.run"),
 }
 
 
@@ -30,8 +29,8 @@ def chosen(words: Sequence[str]) -> tuple[str, list[str]]:
     Raises:
         ValueError: If there is no such suite.
 
-    >>> chosen(["suite=speed", "seed=1"])
-    ('speed', ['seed=1'])
+    >>> chosen(["suite=reward", "seed=1"])
+    ('reward', ['seed=1'])
     """
     names = [word.partition("=")[2] for word in words if word.startswith("suite=")]
     name = names[-1] if names else "multispa"

@@ -13,6 +13,7 @@ from spatial_reward._require import require
 from spatial_reward.benchmark.rl_report import write_report
 from spatial_reward.benchmark.rl_rewards import REWARDS, Plan
 from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of
+from spatial_reward.envs.catalogue import make
 from spatial_reward.outputs import default_folder, write_summary
 
 Config = Mapping[str, Any]
@@ -49,6 +50,8 @@ def run(config: Config) -> Path:
     require("stable_baselines3", "sb3", "training agents")
     require("sb3_contrib", "sb3", "training agents")
     _check(config)
+    for env_id in config["envs"]:
+        make(env_id).close()  # an unknown one is told before anything is written
     folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     _keep_settings(config, folder)

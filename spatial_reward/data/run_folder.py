@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_reward.data.shards import write_json
+from spatial_reward.outputs import lock, remove_empty
 
 SETTINGS = "generate.json"
 PARTS = ("scenes", "questions")
@@ -24,6 +25,8 @@ def run_folder(
 ) -> Iterator[Path]:
     """Open the folder of a run, new or begun with the same settings, for this process alone.
 
+    A run that fails before it has finished anything leaves nothing behind.
+
     Args:
         folder: Of the run.
         settings: That it must have been begun with.
@@ -35,22 +38,28 @@ def run_folder(
         OSError: If it cannot be written.
         RuntimeError: If another run is writing to it.
     """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
+        opened = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise OSError(
             f"Cannot write out={folder} ({error.strerror}): choose another with out=FOLDER."
         ) from error
     try:
-        _lock(lock, folder)
+        lock(opened, folder)
         _begin(folder, json.loads(json.dumps(settings)), file, parts)
         try:
             yield folder
+        except BaseException:
+            if not _finished(folder, parts):
+                abandon(folder, file, parts)
+                remove_empty(new)
+            raise
         finally:
             remove_partials(folder, parts)
     finally:
-        os.close(lock)
+        os.close(opened)
 
 
 def remove_partials(folder: Path, parts: Sequence[str] = PARTS) -> None:
@@ -60,27 +69,19 @@ def remove_partials(folder: Path, parts: Sequence[str] = PARTS) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def abandon(folder: Path) -> None:
+def _finished(folder: Path, parts: Sequence[str]) -> bool:
+    """Tell whether a run has finished anything."""
+    return any(not path.match(_PARTIAL) for name in parts for path in (folder / name).glob("*"))
+
+
+def abandon(folder: Path, file: str = SETTINGS, parts: Sequence[str] = PARTS) -> None:
     """Remove what a run that came to nothing has written."""
-    for name in PARTS:
+    for name in parts:
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("skipped.json", SETTINGS):
+    for name in ("skipped.json", file):
         (folder / name).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise RuntimeError(
-            f"Another run is writing to out={folder}: wait for it, or choose another."
-        ) from None
+    remove_partials(folder, parts)
+    remove_empty([folder])
 
 
 def _begin(folder: Path, settings: Mapping[str, Any], file: str, parts: Sequence[str]) -> None:

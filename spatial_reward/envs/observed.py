@@ -38,9 +38,13 @@ class Observation:
         return self
 
 
-def seen_depth(model: Model, camera: Any) -> bool:
-    """Tell whether to measure depth for a model: pictures of `env.render()` have none to offer."""
-    return "depth" in model.needs or (camera != "render" and uses_depth(model))
+def seen_by(model: Model, camera: Any, truth: bool) -> dict[str, bool]:
+    """Return whether `Observed` must measure depth and note the truth for a model, or as one likes.
+
+    Pictures of `env.render()` have no depth to offer to a model that can do without.
+    """
+    depth = "depth" in model.needs or (camera != "render" and uses_depth(model))
+    return {"depth": depth, "truth": truth or "truth" in model.needs}
 
 
 class Observed(gym.Wrapper[Any, Any, Any, Any]):

@@ -11,7 +11,7 @@ from spatial_reward._require import require
 from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
 from spatial_reward.envs.late import OnLate, make_scorer
-from spatial_reward.envs.observed import KEY, seen_depth
+from spatial_reward.envs.observed import KEY, seen_by
 from spatial_reward.envs.schedules import Schedule, combined
 from spatial_reward.envs.scoring import Recorder, ScoredEpisode, Scoring, ScoringOptions
 from spatial_reward.envs.turns import Tally, Turn
@@ -171,7 +171,7 @@ def make_vec_env(
     capture: dict[str, Any] = dict(
         camera=camera, size=size, references=references, calibration=calibration, every=judged
     )
-    capture |= dict(depth=seen_depth(model, capture["camera"]), truth=truth or "truth" in model.needs)
+    capture |= seen_by(model, camera, truth)
     observed = observing(
         [_Monitored(make) for make in makers(envs, n_envs, env_kwargs or {})], goal.names, **capture
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
 from spatial_reward.envs.late import OnLate, make_scorer
-from spatial_reward.envs.observed import KEY, Observation, Observed, seen_depth
+from spatial_reward.envs.observed import KEY, Observation, Observed, seen_by
 from spatial_reward.envs.schedules import Schedule, combined
 from spatial_reward.envs.scoring import Recorder, ScoredEpisode, Scoring, ScoringOptions
 from spatial_reward.envs.turns import Tally, Turn
@@ -210,7 +210,7 @@ def make_vector(
     capture: dict[str, Any] = dict(
         camera=camera, size=size, references=references, calibration=calibration, every=judged
     )
-    capture |= dict(depth=seen_depth(model, capture["camera"]), truth=truth or "truth" in model.needs)
+    capture |= seen_by(model, camera, truth)
     observed = observing(makers(envs, num_envs, env_kwargs or {}), parse_goal(goal).names, **capture)
     env = _vector(observed, vectorization_mode, autoreset_mode)
     return VectorSpatialReward(

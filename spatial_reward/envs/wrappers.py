@@ -11,7 +11,7 @@ from gymnasium.utils import RecordConstructorArgs
 from spatial_reward.camera import Camera
 from spatial_reward.envs.camera_path import CameraPath
 from spatial_reward.envs.late import OnLate, make_scorer
-from spatial_reward.envs.observed import KEY, Observation, Observed, seen_depth
+from spatial_reward.envs.observed import KEY, Observation, Observed, seen_by
 from spatial_reward.envs.schedules import Schedule, combined
 from spatial_reward.envs.scoring import Recorder, ScoredEpisode, Scoring, ScoringOptions
 from spatial_reward.envs.turns import Tally, Turn
@@ -98,9 +98,7 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         self.scoring = Scoring(parse_goal(goal), **scoring)
         self.scoring.check(schedule)
         self.model = loaded(model)
-        capture |= dict(
-            depth=seen_depth(self.model, capture["camera"]), truth=truth or "truth" in self.model.needs
-        )
+        capture |= seen_by(self.model, camera, truth)
         gym.Wrapper.__init__(self, Observed(env, self.scoring.goal.names, every=judged, **capture))
         self._scorer = make_scorer(schedule, self.model, recorder, on_late)
         self._episode: ScoredEpisode | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Literal, get_args
 from weakref import WeakKeyDictionary
@@ -81,6 +82,8 @@ class SpatialNet(RGBD):
             raise ValueError(f"`depth` must be one of {get_args(DepthSource)}, got {depth!r}.")
         if size % STEP or not SMALLEST <= size <= LARGEST:
             raise ValueError(f"`size` must be a multiple of {STEP} from {SMALLEST} to {LARGEST}, got {size}.")
+        if support is not None and not np.isfinite(_number(support)):
+            raise ValueError(f"`support` must be a height [m] or None (not known), got {support!r}.")
         self.depth = depth
         if depth == "auto":
             self.uses = frozenset({"depth"})
@@ -287,6 +290,11 @@ class SpatialNet(RGBD):
         lifted = seen.camera.rays(pixels[near]) * depth[:, None]
         cell = 4 / float(seen.scale.mean()) * float(depth[0]) / float(seen.camera.intrinsics[0, 0])
         return transform(seen.camera.world_from_camera, lifted), cell
+
+
+def _number(value: object) -> float:
+    """Return a number; NaN for what is none."""
+    return float(value) if isinstance(value, Real) else float("nan")
 
 
 def _length(vector: Array, covariance: Array) -> tuple[float, str, float]:

@@ -15,6 +15,7 @@ from spatial_reward.models.wire_arrays import Limits
 
 Config = Mapping[str, Any]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LAST_PORT = 65535
 SCENE = {"goal", "references", "camera"}
 KEYS = (
     *("model", "host", "port", "token_env", "insecure", "batch", "wait_ms", "queue", "limits"),
@@ -92,6 +93,10 @@ def _check(config: Config) -> str | None:
     for name, number in {**numbers, **{f"limits.{k}": v for k, v in config["limits"].items()}}.items():
         if not isinstance(number, int | float) or not 0 < number < float("inf"):
             raise ValueError(f"`{name}` must be a number above 0, got {number!r}.")
+    if not isinstance(config["port"], int) or not 0 <= config["port"] <= _LAST_PORT:
+        raise ValueError(
+            f"`port` must lie between 0 (any free one) and {_LAST_PORT}, got {config['port']!r}."
+        )
     token = os.environ.get(config["token_env"] or "", "").strip() or None
     if config["host"] not in LOOPBACK and token is None and not config["insecure"]:
         raise ValueError(

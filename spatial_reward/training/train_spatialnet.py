@@ -21,12 +21,17 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
 
     Raises:
         ValueError: If an option is out of range.
+        FileNotFoundError: If there is no checkpoint to start from.
         ImportError: If meshes are wanted and gymnasium-robotics is missing, or accelerate is.
     """
     out = Path(config["out"] or default_folder("train_spatialnet"))
     data = Path(config["data"] or out / "data")
     recipe = Recipe(**config["recipe"], clip=ClipRecipe(size=config["seen"]), seed=config["seed"])
     start = None if config["start"] is None else Path(config["start"])
+    if start is not None and not start.is_file():
+        raise FileNotFoundError(
+            f"There is no checkpoint at start={start}: give the best.pt of a run, or null."
+        )
     render(data, config)
     errors = train(
         data / "train",

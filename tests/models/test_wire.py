@@ -58,7 +58,9 @@ def same(one, other):
 @pytest.mark.parametrize("number", range(len(ANSWERS)))
 def test_answers_travel_exactly(number):
     text = json.dumps(answer_json(ANSWERS[number]), allow_nan=False)
-    same(ANSWERS[number], answer_from(json.loads(text)))
+    back = answer_from(json.loads(text))
+    same(ANSWERS[number], back)
+    assert back.valid == ANSWERS[number].valid and back.unit == ANSWERS[number].unit
 
 
 def test_an_unknown_signal_has_no_numbers():
