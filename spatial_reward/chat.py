@@ -31,6 +31,7 @@ COLOURS: tuple[Colour, ...] = (
     (255, 0, 255),
     (0, 255, 255),
 )
+IMAGE = "<image>"  # in a prompt with one for every picture: where each stands
 PUBLISHED_WIDTH = 1296  # [px] of the pictures for which the published sizes are meant:
 PUBLISHED_RADIUS = 10.0  # [px] of a dot
 LEAST_RADIUS = 2.0  # [px]
@@ -64,11 +65,12 @@ def messages(question: Question, prompt: str, reply: str | None = None) -> list[
     """Put a question as chat messages: blocks of content, with a placeholder for every picture.
 
     The form that Hugging Face chat templates and TRL take; the pictures travel beside it, in order.
-    Several pictures are named "Image-1", "Image-2" and so on, as MultiSPA does.
+    Several pictures are named "Image-1", "Image-2" and so on, as MultiSPA does, unless the prompt says by a
+    mark `IMAGE` for every picture where they stand.
 
     Args:
         question: Says how many pictures there are.
-        prompt: The user's words, without image marks.
+        prompt: The user's words.
         reply: The assistant's words, for training.
 
     >>> from spatial_reward.types import Frame
@@ -76,12 +78,29 @@ def messages(question: Question, prompt: str, reply: str | None = None) -> list[
     >>> [block["type"] for block in messages(Question("cam_dist", (frame, frame)), "How far?")[0]["content"]]
     ['text', 'image', 'text', 'image', 'text']
     """
-    content: list[Message] = []
-    for number in range(1, len(question.frames) + 1):
-        content += [_text(f"Image-{number}: ")] if len(question.frames) > 1 else []
-        content.append({"type": "image"})
-    asked: list[Message] = [{"role": "user", "content": [*content, _text(prompt)]}]
+    parts = prompt.split(IMAGE)
+    marked = len(parts) == len(question.frames) + 1 > 1
+    content = _interleaved(parts) if marked else [*_named(len(question.frames)), _text(prompt)]
+    asked: list[Message] = [{"role": "user", "content": content}]
     return asked if reply is None else [*asked, {"role": "assistant", "content": [_text(reply)]}]
+
+
+def _interleaved(parts: Sequence[str]) -> list[Message]:
+    """Put a picture between every two parts of a text."""
+    content: list[Message] = []
+    for number, part in enumerate(parts):
+        content += [{"type": "image"}] if number else []
+        content += [_text(part)] if part else []
+    return content
+
+
+def _named(pictures: int) -> list[Message]:
+    """Name the pictures, where there are several."""
+    content: list[Message] = []
+    for number in range(1, pictures + 1):
+        content += [_text(f"Image-{number}: ")] if pictures > 1 else []
+        content.append({"type": "image"})
+    return content
 
 
 def internvl_text(question: Question, prompt: str) -> str:

@@ -112,13 +112,30 @@ def calibrate(
 
 
 @app.command()
+def retrain(
+    words: Words = None,
+    print_config: PrintConfig = False,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+) -> None:
+    """Make a model better in your own scene (model=vlm: by LoRA), with proof; run again to resume."""
+    from spatial_reward.retrain.command import MODELS
+    from spatial_reward.training.command import chosen, run
+
+    model, others = chosen(words or [], MODELS)
+    name = {"spatialnet": "retrain"}.get(model, f"retrain_{model}")
+    config = _config(config_name or name, others, config_dir, print_config)
+    typer.echo(run(config.get("model", model), config, MODELS) / "summary.json")
+
+
+@app.command()
 def benchmark(
     words: Words = None,
     print_config: PrintConfig = False,
     config_dir: ConfigDir = None,
     config_name: ConfigName = None,
 ) -> None:
-    """Measure a model: suite=multispa, reward or rl; run again to resume."""
+    """Measure a model: suite=multispa, reward, rl or public; run again to resume."""
     from spatial_reward.benchmark.command import SUITES, chosen, run
 
     suite, others = chosen(words or [])

@@ -45,7 +45,7 @@ def _compose(command: str, words: list[str], config_dir: Path | None) -> Any:
             defaults = hydra_compose(command, search)
             choices = [word for word in words if _is_choice(word, defaults)]
             _reject_unknown_keys(hydra_compose(command, search + choices), words)
-            return hydra_compose(command, search + [_quoted(word) for word in words])
+            return hydra_compose(command, search + [_quoted(_forced(word)) for word in words])
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(_one_line(error)) from error
     finally:
@@ -70,8 +70,10 @@ def _is_choice(word: str, defaults: Any) -> bool:
     """Tell whether a word such as `model=oracle` chooses a file of a group."""
     from omegaconf import DictConfig
 
-    key, equals, _ = word.partition("=")
-    return bool(equals) and isinstance(defaults.get(key) if key in defaults else None, DictConfig)
+    key, equals, value = word.partition("=")
+    if not equals or value.startswith("{") or key not in defaults:
+        return False
+    return isinstance(defaults.get(key), DictConfig)
 
 
 def _reject_unknown_keys(config: Any, words: list[str]) -> None:
@@ -81,7 +83,8 @@ def _reject_unknown_keys(config: Any, words: list[str]) -> None:
         key, equals, _ = word.partition("=")
         if not equals:
             raise ValueError(f"Expected key=value, got {word!r}. Keys: {', '.join(keys)}.")
-        if key not in keys:
+        added = key.startswith("+") and key[1:].rpartition(".")[0] in keys  # to a part that there is
+        if key not in keys and not added:
             near = difflib.get_close_matches(key, keys, 3, 0.5) or keys
             raise ValueError(f"Unknown key {key!r}. Did you mean: {', '.join(near)}?")
 
@@ -96,6 +99,11 @@ def _keys(config: Any, prefix: str = "") -> list[str]:
         if not OmegaConf.is_missing(config, key) and isinstance(config[key], DictConfig):
             keys += _keys(config[key], f"{prefix}{key}.")
     return keys
+
+
+def _forced(word: str) -> str:
+    """Let a dict such as `algorithm={batch_size: 128}` bring keys that are not there yet."""
+    return f"++{word}" if word.partition("=")[2].startswith("{") else word
 
 
 def _quoted(word: str) -> str:

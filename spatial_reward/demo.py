@@ -123,6 +123,8 @@ def _policy(config: Config, seed: int) -> Any:
         return experts.idle
     if name == "random":
         return experts.random(seed)
+    if name == "wander":
+        return experts.wander(seed)
     return failure(env_id, name, seed=seed, noise=noise)
 
 

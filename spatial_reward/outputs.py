@@ -96,18 +96,18 @@ def write_summary(
         **details,
     }
     path = folder / "summary.json"
-    path.write_text(json.dumps(_jsonable(summary), indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(jsonable(summary), indent=1, allow_nan=False) + "\n")
     return path
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """Turn NumPy numbers and arrays, paths and NaN into what JSON has."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if hasattr(value, "tolist"):
-        return _jsonable(value.tolist())
+        return jsonable(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

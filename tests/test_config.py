@@ -73,3 +73,15 @@ def test_a_source_that_must_be_told_its_place_composes_and_says_what_is_missing(
         from spatial_reward.data.sources import load_source
 
         load_source(**compose("generate", ["source=scannet"])["source"])
+
+
+def test_a_key_may_be_added_on_purpose():
+    config = compose("benchmark_rl", ["+algorithm.batch_size=64"])
+    assert config["algorithm"] == {"batch_size": 64}
+
+
+def test_a_dict_may_bring_keys_of_its_own_and_keeps_the_others():
+    config = compose("benchmark_rl", ["algorithm={batch_size: 128, policy_kwargs: {net_arch: [64, 64]}}"])
+    assert config["algorithm"] == {"batch_size": 128, "policy_kwargs": {"net_arch": [64, 64]}}
+    assert compose("audit", ["search={rounds: 1}"])["search"] == {"population": 12, "rounds": 1}
+    assert compose("audit", ["search=null"])["search"] is None

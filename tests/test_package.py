@@ -30,7 +30,7 @@ LAYERS = [
     {"training"},
     {"config"},
     {"demo", "doctor"},
-    {"calibrate", "view"},
+    {"calibrate", "view", "retrain"},
     {"server", "cli"},
 ]
 

@@ -20,6 +20,7 @@ SUITES = {
     "multispa": Suite("benchmark", "multispa.run"),
     "reward": Suite("benchmark_reward", "reward.run"),
     "rl": Suite("benchmark_rl", "rl.run"),
+    "public": Suite("benchmark_public", "harness.public.run"),
 }
 
 
@@ -41,6 +42,6 @@ def chosen(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def run(suite: str, config: Mapping[str, Any]) -> Path:
     """Run a suite as its configuration says; return the folder of its results."""
-    module, _, function = SUITES[suite].function.partition(".")
+    module, _, function = SUITES[suite].function.rpartition(".")
     folder: Path = getattr(import_module(f"spatial_reward.benchmark.{module}"), function)(config)
     return folder

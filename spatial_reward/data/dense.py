@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -70,6 +70,7 @@ def write_shards(
     held_out: bool = False,
     meshes: bool = True,
     workers: int = 1,
+    per_shard: int = PER_SHARD,
 ) -> int:
     """Write the shards of scenes 0 to `scenes` that are not there yet; return how many were written.
 
@@ -79,32 +80,60 @@ def write_shards(
     Raises:
         ImportError: If `meshes` are wanted and gymnasium-robotics, which they come with, is missing.
     """
+    render = partial(render_scene, seed=seed, size=size, frames=frames, held_out=held_out, meshes=meshes)
+    return write_rendered(folder, render, scenes, per_shard=per_shard, workers=workers)
+
+
+def write_rendered(
+    folder: Path,
+    render: Callable[[int], Mapping[str, Any]],
+    scenes: int,
+    *,
+    per_shard: int = PER_SHARD,
+    prefix: str = "",
+    workers: int = 1,
+) -> int:
+    """Write the shards of scenes 0 to `scenes` that are not there yet; return how many were written.
+
+    Args:
+        folder: Of the shards.
+        render: Renders a scene by its number; goes to other processes.
+        scenes: How many.
+        per_shard: Of them.
+        prefix: Of the shards' names.
+        workers: Processes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write = partial(
-        _write_shard, folder, scenes, seed=seed, size=size, frames=frames, held_out=held_out, meshes=meshes
-    )
-    starts, begun, written = range(0, scenes, PER_SHARD), time.perf_counter(), 0
+    write = partial(_write_shard, folder, render, scenes, per_shard, prefix)
+    starts, begun, written = range(0, scenes, per_shard), time.perf_counter(), 0
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for job in as_completed([pool.submit(write, start) for start in starts]):
-            written += job.result()
-            rate = written * PER_SHARD / (time.perf_counter() - begun)
-            line = f"{written}/{len(starts)} shards, {rate * frames:.0f} frames/s"
-            print(f"{line}, {rate * frames * (frames - 1):.0f} pairs/s", file=sys.stderr)
+            frames = job.result()
+            written += frames > 0
+            rate = frames * written / (time.perf_counter() - begun)
+            print(f"{written}/{len(starts)} shards, {rate:.0f} frames/s", file=sys.stderr)
     return written
 
 
-def _write_shard(folder: Path, scenes: int, start: int, **how: Any) -> int:
-    """Write the shard that begins with scene `start`; return 1, or 0 if it is there or another's."""
-    path = folder / f"{start:06d}.npz"
+def _write_shard(
+    folder: Path,
+    render: Callable[[int], Mapping[str, Any]],
+    scenes: int,
+    per_shard: int,
+    prefix: str,
+    start: int,
+) -> int:
+    """Write the shard that begins with scene `start`; return its frames, or 0 if it is there or another's."""
+    path = folder / f"{prefix}{start:06d}.npz"
     claim = path.with_suffix(".claim")
     if path.exists() or not _claimed(claim):
         return 0
     try:
-        drawn = [render_scene(index, **how) for index in range(start, min(start + PER_SHARD, scenes))]
+        drawn = [render(index) for index in range(start, min(start + per_shard, scenes))]
         _save(path, {key: np.stack([row[key] for row in drawn]) for key in drawn[0]})
     finally:
         claim.unlink()
-    return 1
+    return sum(len(row["rgb"]) for row in drawn)
 
 
 def _claimed(claim: Path) -> bool:
@@ -117,9 +146,12 @@ def _claimed(claim: Path) -> bool:
 
 def _save(path: Path, arrays: Mapping[str, Any]) -> None:
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _render(mujoco: Any, renderer: Any, model: Any, data: Any, state: State) -> dict[str, Any]:

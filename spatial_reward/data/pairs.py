@@ -115,9 +115,10 @@ def draw_clip(
     chosen = rng.integers(0, shard["rgb"].shape[1], recipe.frames)
     clip = {key: np.array(shard[key][scene, chosen]) for key in _FRAME_KEYS}
     clip["depth"] = clip["depth"].astype(np.float32)
+    size = recipe.size or len(shard["rgb"][scene, 0])
     if recipe.augment and rng.random() < recipe.windows:
-        clip = cut_windows(clip, _THINGS, rng)
-    clip = resize(clip, recipe.size or len(shard["rgb"][scene, 0]))
+        clip = cut_windows(clip, _THINGS, rng, size)
+    clip = resize(clip, size)
     ordered = [(a, b) for a in range(recipe.frames) for b in range(recipe.frames) if a != b]
     pairs = np.array(ordered)[rng.permutation(len(ordered))[: recipe.pairs]]
     clip["first"], clip["second"] = pairs.T
@@ -173,18 +174,33 @@ def _moved(clip: Arrays, first: int, second: int) -> NDArray[np.bool_]:
 def _queries(
     body: NDArray[Any], depth: NDArray[Any], moved: NDArray[Any], rng: np.random.Generator, count: int
 ) -> NDArray[np.float32]:
-    """Choose pixel centres: half on things that moved, a quarter on things, the rest on any surface."""
+    """Choose pixel centres: half on things that moved, a quarter on things, the rest on any surface.
+
+    A thing is chosen by the square root of its area, so that small ones are not forgotten beside large ones.
+    """
     surface = np.isfinite(depth)
     surface |= not surface.any()
     things = surface & (body > 0) & (body != SKY)
     places = [
-        _draw(things & moved, rng, count // 2),
-        _draw(things, rng, count // 4),
+        _draw_of_bodies(body, things & moved, rng, count // 2),
+        _draw_of_bodies(body, things, rng, count // 4),
         _draw(surface, rng, count),
     ]
     row, column = np.concatenate(places).T
     chosen = np.stack([column, row], -1)[:count]
     return chosen.astype(np.float32) + 0.5
+
+
+def _draw_of_bodies(
+    body: NDArray[Any], mask: NDArray[np.bool_], rng: np.random.Generator, count: int
+) -> NDArray[np.int64]:
+    places = np.flatnonzero(mask)
+    if not len(places):
+        return np.zeros((0, 2), np.int64)
+    bodies = body.ravel()[places]
+    weights = 1 / np.sqrt(np.bincount(bodies)[bodies])
+    chosen = np.searchsorted(np.cumsum(weights), weights.sum() * rng.random(count))
+    return np.stack(np.unravel_index(places[np.minimum(chosen, len(places) - 1)], mask.shape), -1)
 
 
 def _draw(mask: NDArray[np.bool_], rng: np.random.Generator, count: int) -> NDArray[np.int64]:

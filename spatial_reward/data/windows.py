@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-NARROWEST = 0.375  # of a picture's side that a window keeps
+NARROWEST = 0.375  # of a picture's side that a window keeps, or less, so that it is not enlarged
 _JITTER = 0.2  # of a window's side that a thing is off its middle
 _SMOOTH = {"rgb": cv2.INTER_AREA, "depth": cv2.INTER_NEAREST_EXACT, "body": cv2.INTER_NEAREST_EXACT}
 
 
 def cut_windows(
-    clip: Mapping[str, NDArray[Any]], things: NDArray[np.bool_], rng: np.random.Generator
+    clip: Mapping[str, NDArray[Any]], things: NDArray[np.bool_], rng: np.random.Generator, size: int
 ) -> dict[str, NDArray[Any]]:
     """Cut a square window out of every frame of a clip, all of one size, around one thing where it is seen.
 
@@ -23,9 +23,12 @@ def cut_windows(
         clip: rgb (K, H, W, 3), depth and body (K, H, W), intrinsics (K, 3, 3); other entries stay.
         things: (256,) which body numbers are things.
         rng: Draws the size, the thing and how far from the middle it is.
+        size: Side that windows will be resized to [px].
     """
     height, width = clip["body"].shape[1:]
-    side = int(rng.uniform(NARROWEST, 1.0) * min(height, width))
+    whole = min(height, width)
+    narrowest = min(NARROWEST, size / whole)
+    side = int(whole * narrowest ** rng.random())
     seen = np.unique(clip["body"])
     seen = seen[things[seen]]
     thing = rng.choice(seen) if len(seen) else -1

@@ -94,18 +94,21 @@ def make(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
     Args:
         env_id: "SpatialReward/Push-v0", "FetchPush-v4", "metaworld/push-v3",
-            "dm_control/reach_site_features-v0", any other id of Gymnasium, or "module:function" of
-            yours, a callable that returns an environment.
+            "dm_control/reach_site_features-v0", any other id of Gymnasium, "module:function" of yours, a
+            callable that returns an environment, or the path of an MJCF file (see `envs.mjcf`).
         **kwargs: Given to the environment; `render_mode` is "rgb_array" unless you say otherwise.
 
     Raises:
         ValueError: If nothing has that name.
+        FileNotFoundError: If there is no such MJCF file.
         ImportError: If the package behind it is missing.
     """
     kwargs = {"render_mode": "rgb_array", **kwargs}
     family, _, name = env_id.partition("/")
     if ":" in env_id and env_id.rpartition(":")[2].isidentifier():
         return _make_own(env_id, kwargs)
+    if env_id.endswith(".xml"):
+        return _make_mjcf(env_id, kwargs)
     if family == "metaworld":
         return _make_meta_world(name, kwargs)
     _register(env_id)
@@ -120,8 +123,15 @@ def _unknown(env_id: str, known: list[str]) -> str:
         f"Unknown environment {env_id!r}. "
         + (f"Near matches: {near}. " if near else "")
         + 'Give "FetchPush-v4", "metaworld/push-v3", "dm_control/reacher-hard-v0", another id of '
-        'Gymnasium, or "module:function" that returns an environment.'
+        'Gymnasium, "module:function" that returns an environment, or the path of an MJCF file.'
     )
+
+
+def _make_mjcf(path: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    from spatial_reward.envs.mjcf import MJCF
+
+    steps = kwargs.pop("max_episode_steps", None)
+    return gym.wrappers.TimeLimit(MJCF(path, **kwargs), steps or 100)
 
 
 def _make_own(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:

@@ -1,4 +1,4 @@
-"""Scripted experts by the name of their environment, and two policies that fail: idle and random.
+"""Scripted experts by the name of their environment, and policies that fail: idle, random and wandering.
 
 Experts of environments that are not ours read the simulator's state, so that observations may be wrapped
 freely; they are functions of the present state alone, and go on from wherever they find the robot.
@@ -56,6 +56,22 @@ def random(seed: int = 0) -> Policy:
     def act(env: gym.Env[Any, Any], obs: Any) -> NDArray[np.float32]:
         bounds = _bounds(env)
         return _within_bounds(env, rng.uniform(bounds.low, bounds.high))
+
+    return act
+
+
+def wander(seed: int = 0) -> Policy:
+    """Make a policy that keeps to each random action for 3 to 14 steps, so that things get moved."""
+    rng = np.random.default_rng(seed)
+    left, action = 0, None
+
+    def act(env: gym.Env[Any, Any], obs: Any) -> Any:
+        nonlocal left, action
+        if left == 0:
+            env.action_space.seed(int(rng.integers(2**31)))
+            left, action = int(rng.integers(3, 15)), env.action_space.sample()
+        left -= 1
+        return action
 
     return act
 

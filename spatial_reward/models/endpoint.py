@@ -119,6 +119,26 @@ class Endpoint:
         except Exception as error:
             return [self._unknown(question, error) for question in questions]
 
+    def replies(self, questions: Sequence[Question]) -> list[str]:
+        """Return the words of the replies, unread; of one that was cut off or filtered, what there is.
+
+        Raises:
+            RuntimeError: If the server gives no reply.
+            ValueError: If a question is of an unknown kind, or lacks points.
+        """
+        self.usage.questions += len(questions)
+        return _run(self._all_words(questions))
+
+    async def _all_words(self, questions: Sequence[Question]) -> list[str]:
+        gate = asyncio.Semaphore(self._limits.concurrency)
+        async with client(self._url, self._key(), self._limits.concurrency) as connection:
+            return await asyncio.gather(*(self._words(connection, gate, question) for question in questions))
+
+    async def _words(self, connection: httpx.AsyncClient, gate: asyncio.Semaphore, question: Question) -> str:
+        async with gate:
+            body = self._style.body(question, self._style.prompt(question).prompt)
+            return (await self._reply(connection, body, whole=False)).text
+
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
         gate = asyncio.Semaphore(self._limits.concurrency)
         async with client(self._url, self._key(), self._limits.concurrency) as connection:
@@ -136,8 +156,10 @@ class Endpoint:
             except Exception as error:
                 return self._unknown(question, error)
 
-    async def _reply(self, connection: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
-        """Return the complete reply to a request, from the cache or the server.
+    async def _reply(
+        self, connection: httpx.AsyncClient, body: Mapping[str, Any], whole: bool = True
+    ) -> Reply:
+        """Return the reply to a request, from the cache or the server; where `whole`, only a complete one.
 
         Raises:
             NoReply: If there is none.
@@ -149,6 +171,8 @@ class Endpoint:
             return kept
         reply = await post(connection, self._url, content, self._limits, parse, self._count)
         self.usage.add(reply)
+        if not whole and reply.finish in ("length", "content_filter"):
+            return reply
         if reply.finish == "length":
             raise NoReply("the reply was cut off at the limit of its tokens: raise `max_tokens`")
         if reply.finish == "content_filter":

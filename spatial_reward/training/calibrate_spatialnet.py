@@ -64,7 +64,7 @@ def _ratios(weights: Path, trials: Sequence[Trial]) -> tuple[Array, Array]:
     errors, stds = [], []
     for trial in trials:
         if trial.visible:
-            model = SpatialNet(weights, depth="predicted", support=trial.support)
+            model = SpatialNet(weights, depth="predicted", support=trial.told)
             question = trial.question("vc_coord", depth=False)
             pixel = np.array([trial.pixel[:2]])
             [found] = model.eyes.match([(*question.frames, pixel)])  # type: ignore[list-item]

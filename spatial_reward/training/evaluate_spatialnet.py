@@ -47,9 +47,10 @@ def measure(
     """
     kinds, row = (CAMERA, _camera_row) if camera else (KINDS, _thing_row)
     rows: list[dict[str, float]] = []
-    ordered = sorted(trials, key=lambda trial: trial.support)
-    for height, group in groupby(ordered, key=lambda trial: trial.support):
-        model, alike = make(height if support else None), list(group)
+    heights = [trial.told if support else None for trial in trials]
+    order = sorted(range(len(trials)), key=lambda index: (heights[index] is None, heights[index] or 0.0))
+    for height, group in groupby(order, key=lambda index: heights[index]):
+        model, alike = make(height), [trials[index] for index in group]
         for start in range(0, len(alike), _AT_ONCE):
             part = alike[start : start + _AT_ONCE]
             answers = model.answer([trial.question(kind, depth=depth) for kind in kinds for trial in part])
@@ -112,12 +113,21 @@ def _number(answer: Answer) -> float:
 
 def summary(columns: Columns) -> dict[str, float]:
     """Reduce columns to the figures of the table, in the units that the names say; shares are of 1."""
+    return summary_of_things(columns) | summary_of_cameras(columns)
+
+
+def summary_of_things(columns: Columns) -> dict[str, float]:
+    """Reduce the columns about things."""
     seen, valid = columns["visible"] > 0, columns["object_valid"] > 0
     moved, still = columns["moved"], columns["moved"] < 1e-6
     asked = seen & (moved >= ASKED[0]) & (moved <= ASKED[1])
     travelling = columns["camera_distance"] > MOTION
     false = still & valid & (columns["object_length"] > MOTION)
-    error, camera = columns["object_error"], columns["camera_error"]
+    error = columns["object_error"]
+    off, spread = (
+        np.concatenate([columns[f"object_{what}{axis}"][valid] for axis in "xyz"]) for what in ("", "std_")
+    )
+    placed = columns["match_valid"] > 0
     figures = {
         "depth_median": _median(np.abs(columns["depth_error"])),
         "match_median_width": _median(columns["match_error"][seen]),
@@ -127,25 +137,23 @@ def summary(columns: Columns) -> dict[str, float]:
         "object_within_20": _share(error[asked] <= WITHIN * moved[asked]),
         "false_motion_static_camera": _share(false[still & ~travelling]),
         "false_motion_moving_camera": _share(false[still & travelling]),
-        "camera_within_20": _share(camera[travelling] <= WITHIN * columns["camera_distance"][travelling]),
-        "yaw_median_deg": _median(columns["yaw_error"][travelling]),
-        "pitch_median_deg": _median(columns["pitch_error"][travelling]),
         "hidden_invalid": _share(~valid[~seen]),
         "seen_valid": _share(valid[seen]),
-    }
-    return figures | _coverages(columns) | _risks(error[valid], columns["object_std"][valid])
-
-
-def _coverages(columns: Columns) -> dict[str, float]:
-    """Return which shares of the errors of valid answers lie within stated 90 % intervals."""
-    valid, placed = columns["object_valid"] > 0, columns["match_valid"] > 0
-    travelling = columns["camera_distance"] > MOTION
-    spread = np.concatenate([columns[f"object_std_{axis}"][valid] for axis in "xyz"])
-    off = np.concatenate([columns[f"object_{axis}"][valid] for axis in "xyz"])
-    return {
         "coverage_depth": _covered(columns["depth_error"], columns["depth_std"]),
         "coverage_match": _covered(columns["match_x"][placed], columns["match_std"][placed]),
         "coverage_object": _covered(off, spread),
+    }
+    return figures | _risks(error[valid], columns["object_std"][valid])
+
+
+def summary_of_cameras(columns: Columns) -> dict[str, float]:
+    """Reduce the columns about how the camera moved."""
+    travelling = columns["camera_distance"] > MOTION
+    within = columns["camera_error"] <= WITHIN * columns["camera_distance"]
+    return {
+        "camera_within_20": _share(within[travelling]),
+        "yaw_median_deg": _median(columns["yaw_error"][travelling]),
+        "pitch_median_deg": _median(columns["pitch_error"][travelling]),
         "coverage_camera": _covered(columns["camera_x"][travelling], columns["camera_std_x"][travelling]),
         "coverage_yaw": _covered(columns["yaw_error"][travelling], columns["yaw_std"][travelling]),
     }

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spatial_reward.data.pairs import ClipRecipe, draw_batch, shard_paths
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.models.spatialnet_weights import load_network
 from spatial_reward.training.spatialnet_losses import WEIGHTS, Losses, to_tensors
 from spatial_reward.training.spatialnet_validation import validate
 
@@ -80,7 +81,8 @@ def train(
         recipe: How to train.
         config: Sizes of the network.
         validation: Folder of shards to choose the best weights by.
-        start: Checkpoint or `best.pt` whose averaged weights to start from, such as to fine-tune.
+        start: Checkpoint or `best.pt` whose averaged weights to start from, or the folder of a model, such as
+            to fine-tune.
 
     Raises:
         FileNotFoundError: If there are no shards.
@@ -200,6 +202,18 @@ class _Meter:
         return {"step": step, "loss": round(loss, 5), **losses, "pairs_per_s": round(speed, 1)}
 
 
+def score_of(errors: Mapping[str, float]) -> float:
+    """Return the one number that the best weights are chosen by, of what `validate` returns."""
+    return errors["match_median"] + 0.1 * errors["moving_p90"] + errors["depth_median"]
+
+
+def _weights_of(start: Path) -> Mapping[str, Tensor]:
+    if start.is_dir():
+        return load_network(start).state_dict()
+    state: Mapping[str, Tensor] = torch.load(start, weights_only=True, map_location="cpu")["average"]
+    return state
+
+
 class _Run:
     """The state of a run, on disk and in memory."""
 
@@ -211,7 +225,7 @@ class _Run:
         self.out, self.recipe, self.config, self.main = out, recipe, config, main
         self.network = SpatialNetwork(config)
         if start is not None:
-            self.network.load_state_dict(torch.load(start, weights_only=True, map_location="cpu")["average"])
+            self.network.load_state_dict(_weights_of(start))
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.best = math.inf
         self.optimiser: torch.optim.Optimizer
@@ -256,7 +270,7 @@ class _Run:
         network = SpatialNetwork(self.config).to(next(self.network.parameters()).device).eval()
         network.load_state_dict(self.average)
         errors = validate(network, paths, self.recipe.clip)
-        score = errors["match_median"] + 0.1 * errors["moving_p90"] + errors["depth_median"]
+        score = score_of(errors)
         self.log({"step": step, **{name: round(value, 5) for name, value in errors.items()}})
         if score < self.best:
             self.best = score

@@ -26,7 +26,7 @@ class Trial:
 
     Attributes:
         frames: With cameras and depth.
-        support: Height of the plane that things stand on [m].
+        support: Height of the plane that things stand on [m]; NaN where unknown.
         pixel: In the first frame.
         depth: Of the surface there [m].
         target: Where the surface point is in the second frame [px]; NaN behind the camera.
@@ -45,6 +45,11 @@ class Trial:
     visible: bool
     displacement: Array
     camera_moved: bool
+
+    @property
+    def told(self) -> float | None:
+        """What a model may be told of the plane that things stand on."""
+        return self.support if np.isfinite(self.support) else None
 
     def question(self, kind: str, *, depth: bool) -> Question:
         """Ask about the pixel, or about the camera, with or without measured depth."""

@@ -28,9 +28,9 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
     data = Path(config["data"] or out / "data")
     recipe = Recipe(**config["recipe"], clip=ClipRecipe(size=config["seen"]), seed=config["seed"])
     start = None if config["start"] is None else Path(config["start"])
-    if start is not None and not start.is_file():
+    if start is not None and not start.exists():
         raise FileNotFoundError(
-            f"There is no checkpoint at start={start}: give the best.pt of a run, or null."
+            f"There is nothing at start={start}: give the best.pt of a run, the folder of a model, or null."
         )
     render(data, config)
     errors = train(

@@ -35,7 +35,7 @@ def rays_of(intrinsics, side):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_pixel_of_a_window_keeps_its_ray(seed):
     clip = clip_of(seed)
-    cut = cut_windows(clip, THINGS, np.random.default_rng(seed))
+    cut = cut_windows(clip, THINGS, np.random.default_rng(seed), 128)
     side = cut["depth"].shape[1]
     assert NARROWEST * SIDE - 1 <= side <= SIDE and cut["rgb"].shape == (FRAMES, side, side, 3)
     for index in range(FRAMES):
@@ -49,7 +49,7 @@ def test_every_pixel_of_a_window_keeps_its_ray(seed):
 
 def test_a_window_holds_the_thing_where_it_is_seen():
     held = [
-        (cut_windows(clip_of(seed), THINGS, np.random.default_rng(seed))["body"] == THING).any((1, 2))
+        (cut_windows(clip_of(seed), THINGS, np.random.default_rng(seed), 128)["body"] == THING).any((1, 2))
         for seed in range(40)
     ]
     assert np.mean(held, axis=0)[:2].min() > 0.9 and not np.any(held, axis=0)[2]
@@ -57,7 +57,7 @@ def test_a_window_holds_the_thing_where_it_is_seen():
 
 def test_without_a_thing_windows_are_cut_anywhere():
     clip = clip_of()
-    cut = cut_windows(clip, np.zeros(256, bool), np.random.default_rng(3))
+    cut = cut_windows(clip, np.zeros(256, bool), np.random.default_rng(3), 128)
     assert cut["body"].shape[1] < SIDE
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from spatial_reward.envs.catalogue import make
 from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.mjcf import read_model
 from spatial_reward.envs.physics import physics
 
 GHOST = 0.3  # alpha under which a geom is not drawn: no question may be about what hardly shows
@@ -77,12 +78,5 @@ def open_model(path: Path) -> Stage:
         FileNotFoundError: If there is none.
         ValueError: If MuJoCo cannot read it.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no MJCF file {str(path)!r}.")
-    mujoco = load_mujoco()
-    try:
-        model = mujoco.MjModel.from_xml_path(str(path))
-    except ValueError as error:
-        reason = " ".join(str(error).split())  # MuJoCo says it in several lines
-        raise ValueError(f"MuJoCo cannot read {str(path)!r}: {reason}") from error
-    return Stage((model, mujoco.MjData(model)))
+    model = read_model(path)
+    return Stage((model, load_mujoco().MjData(model)))

@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from spatial_reward.camera import Array
-from spatial_reward.data.sources.mujoco_layouts import hold, settled, vary
 from spatial_reward.data.sources.mujoco_record import Record
 from spatial_reward.data.sources.mujoco_stage import Stage
 from spatial_reward.envs import tabletop_experts
 from spatial_reward.envs.catalogue import RECIPES
-from spatial_reward.envs.experts import expert, idle
+from spatial_reward.envs.experts import expert, idle, wander
 from spatial_reward.envs.gl import load_mujoco
+from spatial_reward.envs.layouts import hold, settled, vary
 from spatial_reward.envs.rollout import Policy
 
 EPISODE = 100  # steps of an environment without a recipe
@@ -98,7 +97,7 @@ def _policy(env_id: str, steps: int, rng: np.random.Generator) -> Policy:
     try:
         skilled = expert(env_id, seed=seed, noise=noise)
     except ValueError:  # there is no expert for it
-        return _wandering(rng)
+        return wander(_seed(rng))
     if luck < 0.7:
         return skilled
     if luck < 0.85:
@@ -106,28 +105,13 @@ def _policy(env_id: str, steps: int, rng: np.random.Generator) -> Policy:
     if env_id in tabletop_experts.FAILURES:
         name = str(rng.choice(tabletop_experts.failures(env_id)))
         return tabletop_experts.failure(env_id, name, seed=seed)
-    return _wandering(rng)
+    return wander(_seed(rng))
 
 
 def _giving_up(policy: Policy, after: int) -> Policy:
     """Follow a policy for so many steps, then do nothing."""
     taken = iter(range(after))
     return lambda env, obs: policy(env, obs) if next(taken, None) is not None else idle(env, obs)
-
-
-def _wandering(rng: np.random.Generator) -> Policy:
-    """Keep to each random action for some steps, so that things get moved."""
-    left, action = 0, None
-
-    def act(env: gym.Env[Any, Any], obs: Any) -> Any:
-        nonlocal left, action
-        if left == 0:
-            env.action_space.seed(_seed(rng))
-            left, action = int(rng.integers(3, 15)), env.action_space.sample()
-        left -= 1
-        return action
-
-    return act
 
 
 def _controlled(stage: Stage, count: int, rng: np.random.Generator, dropped: Counter[str]) -> States:
