@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -43,8 +43,9 @@ class OwnScenes:
         frames: Of a scene.
         seed: Of everything random.
         recorded: A .npz of states (`qpos` and the like), which every other scene is then taken from.
-        names: Of the things that will be followed: the plane under them is guessed from the lowest one in a
-            scene's first state, as the model guesses it at a reset.
+        names: Of the things that will be followed. They have the first numbers in pictures of bodies, and
+            training gives them most of its attention; the plane under them is guessed from the lowest one in
+            a scene's first state, as the model guesses it at a reset.
     """
 
     env: str
@@ -74,10 +75,11 @@ class OwnScenes:
                     path.drift(for_camera)
                 if not rows:
                     support = self._support(*simulator.state())
-                rows.append(_row(simulator))
+                rows.append(_row(simulator, self.names))
+        followed = len(_followed(simulator.drawn[0], self.names))
         rows = [rows[number % len(rows)] for number in range(self.frames)]
         stacked = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-        return stacked | {"support": np.float32(support)}
+        return stacked | {"support": np.float32(support), "followed": np.uint8(followed)}
 
     def _support(self, model: Any, data: Any) -> float:
         """Guess how high [m] the plane is that things stand on; NaN where none of them can move."""
@@ -106,12 +108,12 @@ def _records(path: str, env: str) -> list[Any]:
     return read_records(Path(path), _opened(env).model)
 
 
-def _row(simulator: Simulator) -> dict[str, Any]:
+def _row(simulator: Simulator, names: Sequence[str]) -> dict[str, Any]:
     """Render the state now; bodies are numbered by what can move, 0 is what cannot."""
     frame, shown = simulator.capture()
     model, data = simulator.drawn
     assert frame.depth is not None and frame.camera is not None
-    movers, numbers = _numbered(model)
+    movers, numbers = _numbered(model, names)
     body = np.append(numbers, SKY)[shown]
     body = np.where(_thin(body), SKY, body)
     depth = np.where((body == SKY) | (frame.depth > FAR), np.nan, frame.depth)
@@ -136,17 +138,28 @@ def _thin(body: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(~wide[picture])
 
 
-def _numbered(model: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _followed(model: Any, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the bodies that named things ride on, as far as they can move."""
+    carrier = carriers(model)
+    found = np.unique([carrier[find(model, name).body] for name in names]).astype(np.int64)
+    return found[found > 0]
+
+
+def _numbered(model: Any, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the bodies that move on their own, and the number (nbody,) of each body among them, from 1 on.
+
+    Those of named things come first.
 
     Raises:
         ValueError: If there are more than a picture of bodies can tell apart.
     """
     carrier = carriers(model)
-    movers = np.unique(carrier[carrier > 0])
+    first = _followed(model, names)
+    movers = np.concatenate([first, np.setdiff1d(carrier[carrier > 0], first)])
     if len(movers) >= SKY:
         raise ValueError(
             f"The scene has {len(movers)} bodies that can move; at most {SKY - 1} can be told apart."
         )
-    numbers = np.where(carrier > 0, 1 + np.searchsorted(movers, carrier), 0)
-    return movers, numbers
+    place = np.zeros(model.nbody, np.int64)
+    place[movers] = 1 + np.arange(len(movers))
+    return movers, place[carrier]

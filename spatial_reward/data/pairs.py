@@ -17,6 +17,7 @@ from spatial_reward.data.windows import cut_windows, resize
 
 SKY = 255  # body number of what has no surface
 _STILL = 1e-6  # largest change of a pose's entries of what has stayed
+_FOLLOWED = 6.0  # times as often as another thing of its size, what is followed is asked about
 _DEPTH_TOLERANCE = 0.015  # share of the depth by which two surfaces may differ and be the same
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,14 +116,15 @@ def draw_clip(
     chosen = rng.integers(0, shard["rgb"].shape[1], recipe.frames)
     clip = {key: np.array(shard[key][scene, chosen]) for key in _FRAME_KEYS}
     clip["depth"] = clip["depth"].astype(np.float32)
+    followed = int(shard["followed"][scene]) if "followed" in shard else 0
     size = recipe.size or len(shard["rgb"][scene, 0])
     if recipe.augment and rng.random() < recipe.windows:
-        clip = cut_windows(clip, _THINGS, rng, size)
+        clip = cut_windows(clip, _THINGS, rng, size, followed)
     clip = resize(clip, size)
     ordered = [(a, b) for a in range(recipe.frames) for b in range(recipe.frames) if a != b]
     pairs = np.array(ordered)[rng.permutation(len(ordered))[: recipe.pairs]]
     clip["first"], clip["second"] = pairs.T
-    labels = [_pair_labels(clip, a, b, rng, recipe.queries) for a, b in pairs]
+    labels = [_pair_labels(clip, a, b, rng, recipe.queries, followed) for a, b in pairs]
     clip |= {key: np.stack([label[key] for label in labels]) for key in labels[0]}
     del clip["world_from_body"]
     return _given(clip, float(shard["support"][scene]), rng, recipe)
@@ -158,9 +160,10 @@ def _mirrored(clip: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _pair_labels(
-    clip: Arrays, first: int, second: int, rng: np.random.Generator, queries: int
+    clip: Arrays, first: int, second: int, rng: np.random.Generator, queries: int, followed: int
 ) -> dict[str, NDArray[Any]]:
-    pixel = _queries(clip["body"][first], clip["depth"][first], _moved(clip, first, second), rng, queries)
+    moved = _moved(clip, first, second)
+    pixel = _queries(clip["body"][first], clip["depth"][first], moved, rng, queries, followed)
     return {"pixel": pixel} | follow(clip, first, second, pixel)
 
 
@@ -172,18 +175,24 @@ def _moved(clip: Arrays, first: int, second: int) -> NDArray[np.bool_]:
 
 
 def _queries(
-    body: NDArray[Any], depth: NDArray[Any], moved: NDArray[Any], rng: np.random.Generator, count: int
+    body: NDArray[Any],
+    depth: NDArray[Any],
+    moved: NDArray[Any],
+    rng: np.random.Generator,
+    count: int,
+    followed: int,
 ) -> NDArray[np.float32]:
     """Choose pixel centres: half on things that moved, a quarter on things, the rest on any surface.
 
-    A thing is chosen by the square root of its area, so that small ones are not forgotten beside large ones.
+    A thing is chosen by the square root of its area, so that small ones are not forgotten beside large ones,
+    and what is followed as if it were larger.
     """
     surface = np.isfinite(depth)
     surface |= not surface.any()
     things = surface & (body > 0) & (body != SKY)
     places = [
-        _draw_of_bodies(body, things & moved, rng, count // 2),
-        _draw_of_bodies(body, things, rng, count // 4),
+        _draw_of_bodies(body, things & moved, rng, count // 2, followed),
+        _draw_of_bodies(body, things, rng, count // 4, followed),
         _draw(surface, rng, count),
     ]
     row, column = np.concatenate(places).T
@@ -192,13 +201,13 @@ def _queries(
 
 
 def _draw_of_bodies(
-    body: NDArray[Any], mask: NDArray[np.bool_], rng: np.random.Generator, count: int
+    body: NDArray[Any], mask: NDArray[np.bool_], rng: np.random.Generator, count: int, followed: int
 ) -> NDArray[np.int64]:
     places = np.flatnonzero(mask)
     if not len(places):
         return np.zeros((0, 2), np.int64)
     bodies = body.ravel()[places]
-    weights = 1 / np.sqrt(np.bincount(bodies)[bodies])
+    weights = np.where(bodies <= followed, _FOLLOWED, 1.0) / np.sqrt(np.bincount(bodies)[bodies])
     chosen = np.searchsorted(np.cumsum(weights), weights.sum() * rng.random(count))
     return np.stack(np.unravel_index(places[np.minimum(chosen, len(places) - 1)], mask.shape), -1)
 

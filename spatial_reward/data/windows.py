@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 NARROWEST = 0.375  # of a picture's side that a window keeps, or less, so that it is not enlarged
+FOLLOWED = 0.6  # of the windows that are cut around what is followed, where that is told
 _JITTER = 0.2  # of a window's side that a thing is off its middle
 _SMOOTH = {"rgb": cv2.INTER_AREA, "depth": cv2.INTER_NEAREST_EXACT, "body": cv2.INTER_NEAREST_EXACT}
 
 
 def cut_windows(
-    clip: Mapping[str, NDArray[Any]], things: NDArray[np.bool_], rng: np.random.Generator, size: int
+    clip: Mapping[str, NDArray[Any]],
+    things: NDArray[np.bool_],
+    rng: np.random.Generator,
+    size: int,
+    followed: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Cut a square window out of every frame of a clip, all of one size, around one thing where it is seen.
 
@@ -24,6 +29,7 @@ def cut_windows(
         things: (256,) which body numbers are things.
         rng: Draws the size, the thing and how far from the middle it is.
         size: Side that windows will be resized to [px].
+        followed: The things of numbers 1 to this are chosen more often than others.
     """
     height, width = clip["body"].shape[1:]
     whole = min(height, width)
@@ -31,6 +37,8 @@ def cut_windows(
     side = int(whole * narrowest ** rng.random())
     seen = np.unique(clip["body"])
     seen = seen[things[seen]]
+    if rng.random() < FOLLOWED and (seen <= followed).any():
+        seen = seen[seen <= followed]
     thing = rng.choice(seen) if len(seen) else -1
     corners = [_corner(body == thing, side, rng) for body in clip["body"]]
     cut = {

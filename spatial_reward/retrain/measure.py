@@ -23,13 +23,14 @@ def figures(model: Path, data: Data) -> dict[str, Any]:
     """Measure a model in states and from places that it was not trained on.
 
     Returns:
-        pairs: figures of `evaluate_spatialnet` about things, the plane guessed as at a reset; episodes: those
+        pairs: figures of `evaluate_spatialnet` about what the goal names, the plane guessed as at a reset; episodes: those
         of `demo` with `depth=predicted`, in a simulation; general: what training is validated by, on random
         scenes.
     """
-    trials = draw_trials(data.test, data.config["trials"])
+    known = data.config["episodes"] is None
+    trials = draw_trials(data.test, data.config["trials"], followed=known)
     columns = measure(maker(model, "predicted", "auto"), trials, depth=False, support=True)
-    judged = {} if data.config["episodes"] is not None else {"episodes": _episodes(model, data.config)}
+    judged = {} if not known else {"episodes": _episodes(model, data.config)}
     return {"pairs": summary_of_things(columns), **judged, "general": _general(model, data)}
 
 

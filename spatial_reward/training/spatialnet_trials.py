@@ -59,32 +59,42 @@ class Trial:
         return Question(kind, frames, () if kind.startswith("cam") else (self.pixel,))
 
 
-def draw_trials(folder: Path, count: int, seed: int = 0) -> list[Trial]:
+def draw_trials(folder: Path, count: int, seed: int = 0, *, followed: bool = False) -> list[Trial]:
     """Draw trials, evenly over the scenes of a folder of shards.
+
+    Args:
+        folder: Of shards.
+        count: How many.
+        seed: Of the draw.
+        followed: Only about what is followed, in the shards that tell what that is.
 
     Raises:
         FileNotFoundError: If there are no shards.
     """
     shards = [open_shard(path) for path in shard_paths(folder)]
+    if followed:
+        shards = [shard for shard in shards if "followed" in shard]
     scenes = [(shard, scene) for shard in shards for scene in range(len(shard["rgb"]))]
     trials: list[Trial] = []
     for number in range(20 * count):
         if len(trials) == count:
             break
         shard, scene = scenes[number % len(scenes)]
-        trial = _draw(shard, scene, np.random.default_rng([seed, number]))
+        most = int(shard["followed"][scene]) if followed else SKY - 1
+        trial = _draw(shard, scene, np.random.default_rng([seed, number]), most)
         if trial is not None:
             trials.append(trial)
     return trials
 
 
-def _draw(shard: Mapping[str, NDArray[Any]], scene: int, rng: np.random.Generator) -> Trial | None:
+def _draw(shard: Mapping[str, NDArray[Any]], scene: int, rng: np.random.Generator, most: int) -> Trial | None:
+    """Draw a trial about a body of a number from 1 to `most`; None where there is none."""
     chosen = rng.permutation(shard["rgb"].shape[1])[:2]
     keys = ("rgb", "depth", "body", "intrinsics", "world_from_camera", "world_from_body")
     clip = {key: np.asarray(shard[key][scene, chosen]) for key in keys}
     clip["depth"] = clip["depth"].astype(np.float32)
     body, depth = clip["body"][0], clip["depth"][0]
-    things = np.isfinite(depth) & (body > 0) & (body != SKY)
+    things = np.isfinite(depth) & (body > 0) & (body <= most)
     poses = clip["world_from_body"].astype(float)
     moved = np.abs(poses[1] - poses[0]).max((1, 2)) > _STILL
     wanted = things & (moved[np.where(body == SKY, 0, body)] == (rng.random() < _MOVING_SHARE))
