@@ -23,9 +23,9 @@ def figures(model: Path, data: Data) -> dict[str, Any]:
     """Measure a model in states and from places that it was not trained on.
 
     Returns:
-        pairs: figures of `evaluate_spatialnet` about what the goal names, the plane guessed as at a reset; episodes: those
-        of `demo` with `depth=predicted`, in a simulation; general: what training is validated by, on random
-        scenes.
+        pairs: figures of `evaluate_spatialnet` about what the goal names, the plane guessed as at a reset;
+        episodes: those of `demo` with `depth=predicted`, in a simulation; general: what training is validated
+        by, on random scenes.
     """
     known = data.config["episodes"] is None
     trials = draw_trials(data.test, data.config["trials"], followed=known)
