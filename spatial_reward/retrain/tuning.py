@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from spatial_reward.training.spatialnet import LOG, Recipe, train
 SEEN = 128  # [px] side of the pictures that the network is trained on
 WARMUP = 50  # steps
 MOST_THREADS = 8
-VALIDATIONS = 8  # of a training
+VALIDATIONS = 8  # of a training, at most,
+APART = 100  # steps or more
 TRIED = 12  # steps that are timed, after as many that warm up
 
 
@@ -45,15 +45,15 @@ def _recipe(data: Data, steps: int) -> Recipe:
         warmup=WARMUP,
         average=0.998,
         seed=data.config["seed"],
-        validate_every=max(1, steps // VALIDATIONS),
-        save_every=max(1, min(250, steps // VALIDATIONS)),
+        validate_every=max(APART, steps // VALIDATIONS),
+        save_every=APART,
         workers=1,  # draws the next clips meanwhile
     )
 
 
 def _run(data: Data, source: Path, out: Path, recipe: Recipe, validation: Path | None = None) -> None:
     threads = torch.get_num_threads()
-    torch.set_num_threads(min(len(os.sched_getaffinity(0)), MOST_THREADS))
+    torch.set_num_threads(min(data.workers, MOST_THREADS))
     try:
         config = load_network(source).config
         train(data.train, out, recipe, config, validation=validation, start=source)

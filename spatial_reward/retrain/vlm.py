@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from spatial_reward.config import compose
@@ -68,5 +69,7 @@ def _trained(model: Path) -> dict[str, str]:
 
 
 def _accuracies(folder: Path) -> dict[str, float]:
-    metrics: dict[str, float | None] = json.loads((folder / "summary.json").read_text())["metrics"]
-    return {name: float(value) for name, value in metrics.items() if value is not None and "mean" in name}
+    """Return the accuracy [%] of each subtask that was asked, and their mean, in `paper` scoring."""
+    results = json.loads((folder / "results.json").read_text())
+    found = {name: float(row["paper"]["accuracy"]) for name, row in results["subtasks"].items()}
+    return {"accuracy": fmean(found.values()), **found}
