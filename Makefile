@@ -1,12 +1,13 @@
 # make demo: the main job, from nothing.   make test: the suite, from nothing; make slow: what takes longer of it.
 # make check: style and types.             make build: the wheel from the sdist, tried in a clean environment.
+# make docs: the site, into site/.          make figures: the tables and pictures of the documentation, drawn anew.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow check build
+.PHONY: demo test slow check build docs figures
 
 demo: $(VENV)/.demo
 	$(BIN)/spatial-reward demo $(ARGS)
@@ -23,6 +24,12 @@ check: $(VENV)/.dev
 build: $(VENV)/.dev
 	rm -rf dist && $(BIN)/python -m build --sdist --outdir dist . && $(BIN)/python -m build --wheel --outdir dist $$(.ci/unpack dist)
 	.ci/smoke $(PYTHON) dist
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+figures: $(VENV)/.dev
+	$(BIN)/python docs/scripts/tables.py && $(BIN)/python docs/scripts/pictures.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "spatial-reward needs Python 3.11 to 3.13: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
