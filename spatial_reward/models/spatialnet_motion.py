@@ -11,6 +11,7 @@ from spatial_reward.camera import Array, rigid
 from spatial_reward.geometry import lift
 from spatial_reward.models.spatialnet_patch import Place
 from spatial_reward.models.spatialnet_sight import Matched, Seen
+from spatial_reward.models.spatialnet_sliding import Change, sliding, weighed
 
 REGION = 24  # pixels of a body that are matched beside the one asked about
 REACH = 12  # cells from the pixel that a body may extend
@@ -87,11 +88,14 @@ def body_motion(
         depth, relative = _anchored(depth, relative, anchor)
     first_from_second = reference.camera.camera_from_world @ current.camera.world_from_camera
     rotation, shift = first_from_second[:3, :3], first_from_second[:3, 3]
-    log_ratio, ratio_std = _depth_change(reference, current, pixels, weight, matched, place, scales)
-    there = depth[:1] * np.exp(log_ratio)
-    seen, spread = lift(
-        current.camera, place.pixel[None], there, scales["match"] * place.std, there * ratio_std
+    std = scales["match"] * place.std
+    told = _depth_change(reference, current, pixels, weight, matched, place, scales)
+    slides = sliding(
+        reference.camera, current.camera, pixels[0], depth[0], matched.pixel[0], place.pixel, std
     )
+    change = weighed(told, slides)
+    there = depth[:1] * np.exp(change.value)
+    seen, spread = lift(current.camera, place.pixel[None], there, std, there * change.std)
     before = reference.camera.rays(pixels[0]) * depth[0]
     displacement = rotation @ seen[0] + shift - before
     covariance = rotation @ spread[0] @ rotation.T
@@ -111,20 +115,20 @@ def _depth_change(
     matched: Matched,
     place: Place,
     scales: Mapping[str, float],
-) -> tuple[float, float]:
-    """Return the change of log depth of the body and its standard deviation.
+) -> Change:
+    """Return the change of log depth of the body that the network tells.
 
     That of the matches, over the body's region; where the body was found elsewhere, that of both depths.
     """
     if np.linalg.norm(place.pixel - matched.pixel[0]) <= AGREES * place.unit:
         trust = weight * matched.visible / matched.ratio_std**2
         trust = trust / trust.sum()
-        return float(trust @ matched.log_ratio), scales["ratio"] * float(trust @ matched.ratio_std)
+        return Change(float(trust @ matched.log_ratio), scales["ratio"] * float(trust @ matched.ratio_std))
     (before, before_std), (after, after_std) = (
         seen.depth_at(at[None]) for seen, at in ((reference, pixels[0]), (current, place.pixel))
     )
     std = scales["depth"] * float(np.hypot(before_std[0], after_std[0]))
-    return float(np.log(after[0] / before[0])), std
+    return Change(float(np.log(after[0] / before[0])), std)
 
 
 def _anchored(depth: Array, relative: float, anchor: Array) -> tuple[Array, float]:

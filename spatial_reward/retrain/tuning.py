@@ -17,6 +17,7 @@ from spatial_reward.training.spatialnet import LOG, Recipe, train
 SEEN = 128  # [px] side of the pictures that the network is trained on
 WARMUP = 50  # steps
 MOST_THREADS = 8
+FEW_CORES = 2  # where another process takes more from the threads than it gives
 VALIDATIONS = 8  # of a training, at most,
 APART = 100  # steps or more
 TRIED = 12  # steps that are timed, after as many that warm up
@@ -47,7 +48,7 @@ def _recipe(data: Data, steps: int) -> Recipe:
         seed=data.config["seed"],
         validate_every=max(APART, steps // VALIDATIONS),
         save_every=APART,
-        workers=1,  # draws the next clips meanwhile
+        workers=int(data.workers > FEW_CORES),  # draws the next clips meanwhile
     )
 
 

@@ -88,9 +88,7 @@ def train(
         FileNotFoundError: If there are no shards.
         ValueError: If the processes cannot share the clips of a step evenly, or the loss is not finite.
     """
-    from accelerate import Accelerator  # type: ignore[import-untyped]
-
-    accelerator = Accelerator(mixed_precision=recipe.precision)
+    accelerator = _accelerator(recipe.precision)
     if recipe.clips % accelerator.num_processes:
         raise ValueError(
             f"`clips` must be a multiple of the {accelerator.num_processes} processes, got {recipe.clips}."
@@ -117,6 +115,15 @@ def train(
         if step % recipe.save_every == 0 or step == recipe.steps:
             run.save(step)
     return errors
+
+
+def _accelerator(precision: str) -> Any:
+    """Return an accelerator of this precision, whatever trained before in this process."""
+    from accelerate import Accelerator  # type: ignore[import-untyped]
+    from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
+
+    AcceleratorState._reset_state()  # else the first precision holds for good; as transformers' trainer does
+    return Accelerator(mixed_precision=precision)
 
 
 def _learn(

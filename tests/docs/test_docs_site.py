@@ -1,6 +1,7 @@
 """The site builds without a warning; what follows from code is up to date; pictures have their commands."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -94,11 +95,35 @@ def test_every_picture_has_the_command_that_made_it():
         for link in PICTURE.findall(page.read_text())
     }
     listed = load("pictures").rows((DOCS / "pictures.md").read_text())
-    assert {str(path) for path in shown} <= {picture for picture, _ in listed}
-    for picture, command in listed:
+    assert {str(path) for path in shown} <= {picture for picture, *_ in listed}
+    for picture, command, _ in listed:
         assert (ROOT / picture).is_file()
         name = re.fullmatch(r"docs/viewer_(\w+)\.png", picture)
         assert not name or command == f"python -m spatial_reward.viz.screenshots docs {name[1]}"
+
+
+def test_no_picture_is_older_than_the_code_it_shows():
+    pictures = load("pictures")
+    drawn = json.loads((ROOT / pictures.DRAWN).read_text())
+    listed = pictures.rows((DOCS / "pictures.md").read_text())
+    assert drawn.keys() == {picture for picture, *_ in listed}
+    stale = [picture for picture, _, code in listed if drawn[picture] != pictures.digest(code)]
+    assert not stale, f"draw these again, and look at them: python docs/scripts/pictures.py {' '.join(stale)}"
+
+
+def test_a_change_of_code_makes_a_picture_stale(tmp_path, monkeypatch):
+    pictures = load("pictures")
+    monkeypatch.setattr(pictures, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "code.py").write_text("1")
+    pictures.note({"a.png": "*.py"})
+    pictures.note({"b.png": "code.py"})
+    drawn = json.loads((tmp_path / pictures.DRAWN).read_text())
+    assert drawn == dict.fromkeys(("a.png", "b.png"), pictures.digest("*.py"))
+    (tmp_path / "code.py").write_text("2")
+    assert pictures.digest("*.py") != drawn["a.png"]
+    with pytest.raises(FileNotFoundError, match="No file of the checkout is called"):
+        pictures.digest("gone.py")
 
 
 def test_the_commands_that_draw_pictures_compose(monkeypatch):
@@ -141,6 +166,7 @@ def test_one_command_draws_the_pictures_again(tmp_path, monkeypatch):
     (copy / "docs").mkdir(parents=True)
     for name in ("scripts", "pictures.md"):
         (copy / "docs" / name).symlink_to(DOCS / name)
+    (copy / "spatial_reward").symlink_to(ROOT / "spatial_reward")
     monkeypatch.setattr(pictures, "ROOT", copy)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pictures.main(["report", "concepts"])

@@ -144,7 +144,7 @@ def exact(model, motion, count=25):
     depth, _ = seen.depth_at(pixels)
     points = seen.camera.rays(pixels) * depth[:, None]
     moved = transform(motion, points)
-    sure = np.full(count, 0.01)
+    sure = np.full(count, 1e-3)
     matched = Matched(seen.camera.pixels(moved), sure, np.ones(count), np.log(moved[:, 2] / depth), sure)
     return seen, pixels, matched, points, moved
 

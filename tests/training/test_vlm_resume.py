@@ -31,7 +31,7 @@ def _has_reached(log, step):
 
 @pytest.mark.parametrize(("kind", "method"), [("internvl", "full"), ("qwen3_vl", "lora")])
 def test_a_killed_run_goes_on_to_the_same_bits(tiny_models, question_set, tmp_path, kind, method):
-    words = [f"method={method}", "batch=4", "per_device=2", "steps=7", "save_every=2", "keep=1"]
+    words = [f"method={method}", "batch=4", "per_device=2", "steps=12", "save_every=2", "keep=1"]
     lines = [
         command(*words_of(kind, tiny_models[kind], question_set, tmp_path / name, *words))
         for name in ("whole", "killed")
@@ -39,7 +39,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tiny_models, question_set, tmp_pa
     run(lines[0])
     killed_after(lines[1], tmp_path / "killed", 5)
     assert not RunFolder(tmp_path / "killed").finished
-    assert RunFolder(tmp_path / "killed").last_checkpoint().name in ("checkpoint-2", "checkpoint-4")
+    assert RunFolder(tmp_path / "killed").last_checkpoint() is not None
     run(lines[1])
     name = {"full": "model.safetensors", "lora": "adapter_model.safetensors"}[method]
     whole, resumed = ((tmp_path / run_ / "model" / name).read_bytes() for run_ in ("whole", "killed"))
@@ -50,4 +50,4 @@ def test_a_killed_run_goes_on_to_the_same_bits(tiny_models, question_set, tmp_pa
         for name in ("whole", "killed")
     ]  # fmt: skip
     assert logs[0] == logs[1]
-    assert len(logs[0]) == 7
+    assert len(logs[0]) == 12
