@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, Camera, transform
 from spatial_reward.data.dense import FAR
-from spatial_reward.data.episodes import BadEpisode, EpisodeInfo, EpisodeReader, open_episodes
+from spatial_reward.data.episodes import BadEpisode, Calibration, EpisodeInfo, EpisodeReader, open_episodes
 from spatial_reward.data.pairs import SKY
 from spatial_reward.data.windows import resize
 
@@ -47,13 +47,15 @@ class RecordedScenes:
     seed: int = 0
     part: tuple[float, float] = (0.0, 1.0)
 
+    measured: ClassVar[bool] = True  # whether depth is read
+
     def check(self) -> str:
         """Return the camera.
 
         Raises:
             ValueError: If there is no episode, no depth or no calibration.
         """
-        reader = _opened(self.path)
+        reader = opened(self.path)
         with_depth = [name for name in reader.cameras if reader.has_depth(name)]
         if self.camera is not None and self.camera not in reader.cameras:
             raise ValueError(f"{self.path} has no camera {self.camera!r}: {', '.join(reader.cameras)}.")
@@ -62,7 +64,8 @@ class RecordedScenes:
             raise ValueError(
                 f"{self.path} has no depth with camera {camera or reader.cameras[0]!r}, which retraining on "
                 f"recordings takes; with depth are: {', '.join(with_depth) or 'none'}. "
-                "Record with depth, or retrain in the simulator (env=...)."
+                "Record with depth, retrain in the simulator (env=...), or let the model teach itself "
+                "(consistency=true), which makes it steadier, not truer."
             )
         if not self._episodes():
             raise ValueError(f"{self.path} has too few episodes to hold some of them out.")
@@ -91,43 +94,52 @@ class RecordedScenes:
         )
 
     def _episodes(self) -> list[EpisodeInfo]:
-        usable = [episode for episode in _opened(self.path).episodes() if episode.length > 1]
+        usable = [episode for episode in opened(self.path).episodes() if episode.length > 1]
         first, last = (int(len(usable) * share + 1e-9) for share in self.part)
         return usable[first:last]
 
     def _clip(self, episode: EpisodeInfo, camera: str, rng: np.random.Generator) -> dict[str, Any]:
-        reader = _opened(self.path)
+        reader = opened(self.path)
         fps = reader.fps if np.isfinite(reader.fps) and reader.fps > 0 else 10.0
         span = min(episode.length, max(2, round(SPAN * fps)))
         first = int(rng.integers(episode.length - span + 1))
         steps = np.sort(first + rng.integers(0, span, self.frames))
         rows = list(self._rows(reader, episode, camera, steps))
-        clip = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+        clip = self._labelled({key: np.stack([row[key] for row in rows]) for key in rows[0]})
+        clip["depth"] = clip["depth"].astype(np.float16)
+        return {**clip, "support": np.float32(np.nan)}
+
+    def _labelled(self, clip: dict[str, Any]) -> dict[str, Any]:
+        """Tell bodies and their poses, and leave no depth where they are not known."""
         clip["body"] = np.where(still(clip), STILL, SKY).astype(np.uint8)
-        clip["depth"] = np.where(clip["body"] == STILL, clip["depth"], np.nan).astype(np.float16)
-        poses = np.tile(np.eye(4, dtype=np.float32), (self.frames, 2, 1, 1))
-        return {**clip, "world_from_body": poses, "support": np.float32(np.nan)}
+        clip["depth"] = np.where(clip["body"] == STILL, clip["depth"], np.nan)
+        return {**clip, "world_from_body": np.tile(np.eye(4, dtype=np.float32), (self.frames, 2, 1, 1))}
+
+    def _calibration(self, episode: EpisodeInfo, camera: str) -> Calibration | None:
+        return opened(self.path).calibration(episode, camera)
 
     def _rows(
         self, reader: EpisodeReader, episode: EpisodeInfo, camera: str, steps: NDArray[np.int64]
     ) -> Iterator[dict[str, Any]]:
         """Yield the frames of steps, which may come twice."""
-        calibration = reader.calibration(episode, camera)
+        calibration = self._calibration(episode, camera)
         if calibration is None:
             raise BadEpisode(f"{episode.name}: no calibration of camera {camera!r}")
         wanted = np.unique(steps)
         for step, seen in zip(
-            wanted, reader.frames(episode, camera, wanted.tolist(), depth=True), strict=True
+            wanted, reader.frames(episode, camera, wanted.tolist(), depth=self.measured), strict=True
         ):
-            if seen.depth is None:
+            if self.measured and seen.depth is None:
                 raise BadEpisode(f"{episode.name}: no depth with frame {step}")
             height, width = seen.rgb.shape[:2]
-            row = _squared(seen.rgb, seen.depth, calibration.camera(int(step), width, height), self.size)
+            depth = np.full((height, width), np.nan, np.float32) if seen.depth is None else seen.depth
+            row = _squared(seen.rgb, depth, calibration.camera(int(step), width, height), self.size)
             yield from [row] * int((steps == step).sum())
 
 
 @lru_cache(maxsize=1)
-def _opened(path: str) -> EpisodeReader:
+def opened(path: str) -> EpisodeReader:
+    """Open a dataset, once."""
     return open_episodes(path)
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spatial_reward.data.consistent_scenes import ConsistentScenes
 from spatial_reward.data.dense import write_rendered, write_shards
 from spatial_reward.data.own_scenes import OwnScenes
 from spatial_reward.data.recorded_scenes import RecordedScenes
@@ -75,7 +76,10 @@ class Data(NamedTuple):
 def recorded(config: Mapping[str, Any], part: int, seed: int = 0) -> RecordedScenes:
     """Return the scenes of a part of the user's recorded episodes."""
     path, camera, size = (config[key] for key in ("episodes", "camera", "size"))
-    return RecordedScenes(path, camera, size, FRAMES, seed, (SHARES[part], SHARES[part + 1]))
+    given = (path, camera, size, FRAMES, seed, (SHARES[part], SHARES[part + 1]))
+    if config["consistency"]:
+        return ConsistentScenes(*given, config["weights"], config["fov"])
+    return RecordedScenes(*given)
 
 
 def planned_scenes(data: Data) -> int:

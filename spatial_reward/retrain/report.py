@@ -96,6 +96,11 @@ def _source(config: Mapping[str, Any]) -> str:
 
 def _judged(config: Mapping[str, Any]) -> str:
     """Say how episodes were judged, where there is a truth to judge by."""
+    if config["consistency"]:
+        return (
+            " of episodes that were held out. **No truth is known: figures compare it with what the model "
+            "said before, where that was consistent: they tell whether it is steadier, not that it is right**"
+        )
     if config["episodes"] is not None:
         return ", of episodes that were held out; what moves is not known, and not judged"
     return f", in other states and from other places; {config['judged']} episodes, goal `{config['goal']}`"

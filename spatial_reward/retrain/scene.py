@@ -88,10 +88,17 @@ def completed(config: Config) -> dict[str, Any]:
         )
     if "episodes" in given:
         return _of_recordings(config)
+    if config["consistency"] or config["fov"] is not None:
+        raise ValueError(
+            "`consistency` and `fov` are for recordings: a simulation knows its camera and the truth."
+        )
     return _of_simulation(config)
 
 
 def _of_recordings(config: Config) -> dict[str, Any]:
+    fov = config["fov"]
+    if fov is not None and not (config["consistency"] and 0 < fov < 180):
+        raise ValueError(f"`fov` takes consistency=true and is under 180 degrees, got {fov!r}.")
     full = {**config, "size": config["size"] or RECORDED_SIZE, "audit": False}
     cameras = [recorded(full, part).check() for part in (0, 1, 2)]
     return {**full, "camera": cameras[0]}
@@ -152,6 +159,8 @@ def _fine_tune(folder: Path, data: Data, source: Path, steps: int) -> None:
         "camera": data.config["camera"],
         "from": _name(source),
     }
+    if data.config["consistency"]:
+        about["labels"] = "its own, where they were consistent"
     making = folder / "train" / MODEL
     shutil.rmtree(making, ignore_errors=True)
     export(folder / "train" / BEST, making, {**about, "seed": data.config["seed"]})

@@ -5,22 +5,26 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import own_robot
 import pytest
 from recorded_rollouts import FPS, rollout
+from serving_process import Served
 from small_scenes import make_set
 
 from spatial_reward.config import compose
 from spatial_reward.data.episodes.write_npz import write_npz
 from spatial_reward.models import load_model
+from spatial_reward.models.remote import RemoteModel
 from spatial_reward.models.spatialnet_weights import SHIPPED, read_card
 from spatial_reward.retrain import data as retrain_data
 from spatial_reward.retrain.data import Data, general_scenes, held_out_scenes
 from spatial_reward.retrain.report import verdict
 from spatial_reward.retrain.scene import completed, retrain
+from spatial_reward.types import PixelPoint, Question
 
 SMALL = (
     "scenes=10",
@@ -62,9 +66,24 @@ def folder(path, tmp_path_factory):
         (["env=FetchPush-v4", "replay=1"], ValueError, "`replay` must be a share under 1"),
         (["env=FetchPush-v4", "weights=nowhere"], FileNotFoundError, "No SpatialNet model at nowhere"),
         (["env=Ant-v5"], ValueError, "has no goal in the catalogue"),
+        (["env=FetchPush-v4", "consistency=true"], ValueError, "are for recordings"),
+        (["episodes=nowhere", "fov=60"], ValueError, "`fov` takes consistency=true"),
         (["episodes=nowhere"], FileNotFoundError, "There is no dataset at nowhere"),
     ],
-    ids=["none", "two", "urdf", "xml", "id", "minutes", "replay", "weights", "goal", "episodes"],
+    ids=[
+        "none",
+        "two",
+        "urdf",
+        "xml",
+        "id",
+        "minutes",
+        "replay",
+        "weights",
+        "goal",
+        "true",
+        "fov",
+        "episodes",
+    ],
 )
 def test_wrong_settings_are_refused_and_nothing_is_written(given, error, said, tmp_path):
     with pytest.raises(error, match=said):
@@ -201,6 +220,21 @@ def test_the_model_works_everywhere(folder, path, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_model_is_served(folder):
+    weights = folder / "model"
+    alone = load_model("spatialnet", weights=weights, depth="predicted")
+    frames = rollout(0, length=6).frames["front"]
+    first, last = (replace(frame, depth=None) for frame in (frames[0], frames[-1]))
+    question = Question("obj_vec_coord", (first, last), (PixelPoint(27.0, 43.0),))
+    with Served(f"model.weights={weights}", "model.depth=predicted") as server:
+        remote = RemoteModel(server.url, timeout=30.0)
+        [answer], [same] = remote.answer([question]), alone.answer([question])
+        remote.close()
+    np.testing.assert_allclose(answer.value, same.value, atol=1e-6)
+    assert answer.valid == same.valid
+
+
+@pytest.mark.slow
 def test_a_folder_with_missing_files_is_refused(folder, tmp_path):
     broken = shutil.copytree(folder / "model", tmp_path / "model")
     (broken / "encoder.onnx").unlink()
@@ -221,6 +255,25 @@ def test_recorded_episodes_with_depth_retrain_it_too(tmp_path):
     assert "of episodes that were held out; what moves is not known, and not judged" in report
     assert "It was not audited." in report and "episodes: rank" not in report
     assert read_card(folder / "model")["about"]["retrained_in"] == str(data)
+
+
+@pytest.mark.slow
+def test_recordings_without_depth_make_it_steadier_and_say_that_no_truth_is_known(tmp_path):
+    frames = [replace(rollout(seed, length=12), frames=without_depth(seed)) for seed in range(5)]
+    data = write_npz(frames, tmp_path / "npz", FPS)
+    given = [f"episodes={data}", *SMALL]
+    with pytest.raises(ValueError, match=r"no depth with camera 'front'.*consistency=true"):
+        retrain(compose("retrain", [*given, f"out={tmp_path / 'none'}"]))
+    folder = retrain(compose("retrain", [*given, "consistency=true", f"out={tmp_path / 'out'}"]))
+    assert "**No truth is known" in (folder / "report.md").read_text()
+    assert read_card(folder / "model")["about"]["labels"] == "its own, where they were consistent"
+
+
+def without_depth(seed):
+    return {
+        name: [replace(frame, depth=None) for frame in frames]
+        for name, frames in rollout(seed, length=12).frames.items()
+    }
 
 
 @pytest.mark.slow
