@@ -135,7 +135,7 @@ def benchmark(
     config_dir: ConfigDir = None,
     config_name: ConfigName = None,
 ) -> None:
-    """Measure a model: suite=multispa, reward, rl or public; run again to resume."""
+    """Measure a model: suite=multispa, reward, rl, public or speed; run again to resume."""
     from spatial_reward.benchmark.command import SUITES, chosen, run
 
     suite, others = chosen(words or [])

@@ -21,6 +21,7 @@ SUITES = {
     "reward": Suite("benchmark_reward", "reward.run"),
     "rl": Suite("benchmark_rl", "rl.run"),
     "public": Suite("benchmark_public", "harness.public.run"),
+    "speed": Suite("benchmark_speed", "speed.run"),
 }
 
 
