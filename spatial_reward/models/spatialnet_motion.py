@@ -80,7 +80,7 @@ def body_motion(
         matched: Where the network sees them.
         place: Where the first one was found.
         anchor: (3,) point asked about in the reference camera's axes [m]; None is the surface itself.
-        scales: Calibration of "depth", "match" and "ratio".
+        scales: Calibration of "depth", "match", "ratio" and "slides".
     """
     depth, depth_std = reference.depth_at(pixels)
     relative = scales["depth"] * depth_std[0]
@@ -93,7 +93,7 @@ def body_motion(
     slides = sliding(
         reference.camera, current.camera, pixels[0], depth[0], matched.pixel[0], place.pixel, std
     )
-    change = weighed(told, slides)
+    change = weighed(told, slides, scales["slides"])
     there = depth[:1] * np.exp(change.value)
     seen, spread = lift(current.camera, place.pixel[None], there, std, there * change.std)
     before = reference.camera.rays(pixels[0]) * depth[0]

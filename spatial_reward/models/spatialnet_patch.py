@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array
+from spatial_reward.models.spatialnet_align import align
 
 SIDE, LARGEST = 128, 224  # [px] picture that lengths below are for; larger than the second none is compared
 HALF = 14  # [px] that a patch extends from its pixel, at most
@@ -219,7 +220,9 @@ def _near(patch: Patch, picture: Picture, pixel: Array, reach: int, how: str) ->
     unlike = _differences(patch, picture, patch.corner + shift, reach)
     row, column = np.unravel_index(int(np.argmin(unlike)), unlike.shape)
     offset = np.array([column, row]) - reach + _sub_pixel(unlike, int(row), int(column))
-    return Place(patch.pixel + shift + offset, float(unlike[row, column]), how)
+    nearly = patch.pixel + shift + offset
+    fit = align(patch.colours, patch.mask, patch.pixel - patch.corner, picture, nearly)
+    return Place(fit.pixel, min(fit.unlike, float(unlike[row, column])), how)
 
 
 def _exactly(patch: Patch, picture: Picture, pixel: Array) -> Place:

@@ -19,8 +19,12 @@ SHIPPED = Path(__file__).parent / "weights" / "spatialnet"
 CARD, NETWORK, ENCODER, MATCHER = "spatialnet.json", "network.safetensors", "encoder.onnx", "matcher.onnx"
 FORMAT = "spatialnet-3"
 
-# By what factor each stated standard deviation must be multiplied to be honest.
-UNCALIBRATED = {"depth": 1.0, "match": 1.0, "ratio": 1.0, "object": 1.0, "camera": 1.0, "angle": 1.0}
+# By what factor each stated standard deviation must be multiplied to be honest; and how likely a thing that
+# moves keeps its height, before the network is asked.
+UNCALIBRATED = {
+    **{"depth": 1.0, "match": 1.0, "ratio": 1.0, "object": 1.0, "camera": 1.0, "angle": 1.0},
+    "slides": 0.5,
+}
 
 
 def save_weights(
@@ -88,10 +92,10 @@ def load_runtime(folder: Path, device: str = "cpu") -> tuple[Runtime, dict[str, 
         FileNotFoundError: If there is no model, or part of it is missing.
         ValueError: If it is damaged or of another format.
     """
-    card = read_card(folder)
+    calibration = {**UNCALIBRATED, **read_card(folder)["calibration"]}
     if device == "cpu":
-        return OnnxRuntime(folder / ENCODER, folder / MATCHER), card["calibration"]
-    return TorchRuntime(load_network(folder), device), card["calibration"]
+        return OnnxRuntime(folder / ENCODER, folder / MATCHER), calibration
+    return TorchRuntime(load_network(folder), device), calibration
 
 
 def load_network(folder: Path) -> SpatialNetwork:

@@ -164,7 +164,9 @@ def _fine_tune(folder: Path, data: Data, source: Path, steps: int) -> None:
     making = folder / "train" / MODEL
     shutil.rmtree(making, ignore_errors=True)
     export(folder / "train" / BEST, making, {**about, "seed": data.config["seed"]})
-    scales = calibrate(making, draw_trials(data.validation, data.config["trials"]))
+    known = data.config["episodes"] is None  # what the goal names, else all things, of general scenes too
+    trials = draw_trials(data.validation, data.config["trials"], followed=known)
+    scales = calibrate(making, trials)
     save_calibration(making, scales, {"calibrated_in": about["retrained_in"]})
     making.replace(folder / MODEL)
 

@@ -19,6 +19,8 @@ from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, save
 from spatial_reward.training.evaluate_spatialnet import MOTION, TWO_SIDED, maker, measure
 from spatial_reward.training.spatialnet_trials import Trial, draw_trials
 
+LEVEL = 0.005  # [m] of height that a thing may gain or lose and be said to have slid
+
 
 def export(checkpoint: Path, weights: Path, about: Mapping[str, object]) -> None:
     """Write the averaged weights of a checkpoint, not calibrated yet.
@@ -41,7 +43,7 @@ def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
     save_calibration(weights, UNCALIBRATED, {})
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     placed = columns["match_valid"] > 0
-    scales = dict(UNCALIBRATED)
+    scales = {**UNCALIBRATED, "slides": sliding_share(trials)}
     scales["depth"] = _factor(columns["depth_error"], columns["depth_std"])
     scales["match"] = _factor(columns["match_x"][placed], columns["match_std"][placed])
     scales["ratio"] = _factor(*_ratios(weights, trials))
@@ -57,6 +59,20 @@ def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
     scales["angle"] = _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling])
     save_calibration(weights, scales, {"calibrated_on": len(trials)})
     return scales
+
+
+def sliding_share(trials: Sequence[Trial]) -> float:
+    """Return the share of the things that moved which kept their height; never quite none or all."""
+    moved = [trial for trial in trials if np.linalg.norm(trial.displacement) > MOTION]
+    kept = sum(abs(_lifted(trial)) < LEVEL for trial in moved)
+    return (kept + 1) / (len(moved) + 2)
+
+
+def _lifted(trial: Trial) -> float:
+    """Return by how much the height of a trial's point changed [m]."""
+    camera = trial.frames[0].camera
+    assert camera is not None
+    return float(camera.world_from_camera[2, :3] @ trial.displacement)
 
 
 def _ratios(weights: Path, trials: Sequence[Trial]) -> tuple[Array, Array]:

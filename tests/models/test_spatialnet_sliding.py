@@ -78,6 +78,12 @@ def test_the_mixture_is_between_its_cases_and_as_unsure_as_they_are_apart(value,
     assert min(std, SLIDES.std) - 1e-12 <= change.std <= max(std, SLIDES.std) + (high - low)
 
 
+def test_where_things_are_known_to_slide_they_are_believed_to():
+    told = Change(0.08, 0.02)
+    values = [weighed(told, SLIDES, prior).value for prior in (0.05, 0.5, 0.95)]
+    assert values == sorted(values, reverse=True) and values[0] - values[-1] > 0.01
+
+
 def test_doubt_of_the_network_favours_sliding():
     values = [weighed(Change(0.06, std), SLIDES).value for std in (0.01, 0.02, 0.05)]
     assert values == sorted(values, reverse=True)

@@ -4,17 +4,19 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from spatial_reward.camera import Camera, look_at
 from spatial_reward.config import compose
 from spatial_reward.data.dense import write_shards
 from spatial_reward.data.pairs import ClipRecipe
 from spatial_reward.models import load_model
 from spatial_reward.models.spatialnet_network import NetworkConfig
-from spatial_reward.training.calibrate_spatialnet import calibrate, export
+from spatial_reward.training.calibrate_spatialnet import calibrate, export, sliding_share
 from spatial_reward.training.evaluate_spatialnet import evaluate, maker, measure, summary
 from spatial_reward.training.spatialnet import Recipe, learning_rate, train
 from spatial_reward.training.spatialnet_trials import draw_trials
@@ -112,6 +114,19 @@ def test_missing_data_and_exploding_weights_stop_the_run(data, tmp_path):
 
     with pytest.raises(ValueError, match="not finite at step"):
         train(data, tmp_path / "bad", replace(RECIPE, rate=1e30, warmup=1), CONFIG)
+
+
+def test_what_slides_is_counted_in_the_world():
+    camera = Camera.from_fov(45, 96, 96, look_at((1, 0, 1), (0, 0, 0)))
+    frame = SimpleNamespace(camera=camera)
+
+    def trial(*moved):
+        return SimpleNamespace(frames=(frame, frame), displacement=camera.camera_from_world[:3, :3] @ moved)
+
+    level = [trial(0.1, 0.05, 0.0), trial(0.0, -0.2, 0.004), trial(-0.03, 0.0, 0.0)]
+    lifted, still = [trial(0.1, 0.0, 0.05)], [trial(0.0, 0.0, 0.0)]
+    assert sliding_share(level + lifted + still) == pytest.approx(4 / 6)
+    assert sliding_share([]) == 0.5
 
 
 def test_a_checkpoint_is_exported_calibrated_and_measured(run, data, tmp_path):
