@@ -231,7 +231,8 @@ def _one_line_errors() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; `module:function` may be of the working folder, after what is installed."""
+    sys.path.append(str(Path.cwd()))
     with _one_line_errors():
         app()
 

@@ -117,3 +117,17 @@ def test_doctor_says_how_to_get_what_is_missing():
 def test_help_names_the_commands():
     done = run("--help")
     assert done.returncode == 0 and "demo" in done.stdout and "doctor" in done.stdout
+
+
+def test_a_module_of_the_working_folder_is_found_however_the_command_is_started(tmp_path):
+    (tmp_path / "my_scene.py").write_text(
+        "from spatial_reward.envs.catalogue import make\n\n\n"
+        "def make_env():\n    return make('SpatialReward/Reach-v0')\n"
+    )
+    words = ["env=my_scene:make_env", "goal=near(gripper,target,within=3cm)", "policy=random", "steps=2"]
+    words += ["model=oracle", "size=32", "recordings=0", "out=out"]
+    done = run("demo", *words, folder=tmp_path, PYTHONSAFEPATH="1")  # as the installed command
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "summary.json").is_file()
+    gone = run("demo", "env=no_scene:make_env", *words[1:-1], "out=no", folder=tmp_path, PYTHONSAFEPATH="1")
+    assert gone.returncode == 2 and "There is no module 'no_scene'" in gone.stderr

@@ -136,7 +136,15 @@ def _make_mjcf(path: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
 
 def _make_own(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     module_name, _, name = env_id.rpartition(":")
-    function = getattr(importlib.import_module(module_name), name, None)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.partition(".")[0]:
+            raise
+        raise ValueError(
+            f"There is no module {module_name!r}, asked for by {env_id!r}: start in its folder or install it."
+        ) from error
+    function = getattr(module, name, None)
     if not callable(function):
         raise ValueError(f"{module_name!r} has no function {name!r} (asked for by {env_id!r}).")
     accepted = inspect.signature(function).parameters.values()
