@@ -55,6 +55,8 @@ class SpatialNet(RGBD):
         support: Height of the horizontal plane that things stand on [m, world], where it is known: the
             scale that a single picture lacks. None takes it to be just below the lowest point whose place
             a question knows, if any, and else leaves the scale to the look of things.
+        slides: Probability in (0, 1) that what moves keeps its height, before it is looked at; low for grippers
+            and what they carry. None takes that of calibration.
         size: Longer side [px] of the pictures that the network sees.
         device: Of the network; anything but "cpu" needs torch.
 
@@ -73,6 +75,7 @@ class SpatialNet(RGBD):
         depth: DepthSource = "auto",
         pose: PoseSource = "auto",
         support: float | None = None,  # [m]
+        slides: float | None = None,
         size: int = 128,  # [px]
         device: str = "cpu",
     ) -> None:
@@ -84,12 +87,18 @@ class SpatialNet(RGBD):
             raise ValueError(f"`size` must be a multiple of {STEP} from {SMALLEST} to {LARGEST}, got {size}.")
         if support is not None and not np.isfinite(_number(support)):
             raise ValueError(f"`support` must be a height [m] or None (not known), got {support!r}.")
+        if slides is not None and not 0 < _number(slides) < 1:
+            raise ValueError(
+                f"`slides` must be a probability in (0, 1) or None (calibrated), got {slides!r}."
+            )
         self.depth = depth
         if depth == "auto":
             self.uses = frozenset({"depth"})
         if depth == "measured":
             self.needs = frozenset({"camera", "depth"})
         runtime, self.calibration = load_runtime(SHIPPED if weights is None else Path(weights), device)
+        if slides is not None:
+            self.calibration = {**self.calibration, "slides": float(slides)}
         self.eyes = Eyes(runtime, size, support, depth != "predicted")
         self.windows = Windows(size)
         self._bodies: WeakKeyDictionary[Frame, dict[PixelPoint, Body]] = WeakKeyDictionary()

@@ -117,6 +117,11 @@ def test_wrong_options_are_refused(weights):
         SpatialNet(weights, depth="guessed")
     with pytest.raises(ValueError, match="`size` must be a multiple of 32 from 96 to 256, got 100"):
         SpatialNet(weights, size=100)
+    for slides in (0, 1, -0.5, "often", float("nan")):
+        with pytest.raises(ValueError, match="`slides` must be a probability"):
+            SpatialNet(weights, slides=slides)
+    assert SpatialNet(weights, slides=0.1).calibration["slides"] == 0.1
+    assert SpatialNet(weights).calibration["slides"] == 0.5
     with pytest.raises(TypeError):
         load_model("spatialnet", wights="x")
 
