@@ -55,7 +55,7 @@ class SpatialNet(RGBD):
         support: Height of the horizontal plane that things stand on [m, world], where it is known: the
             scale that a single picture lacks. None takes it to be just below the lowest point whose place
             a question knows, if any, and else leaves the scale to the look of things.
-        slides: Probability in (0, 1) that what moves keeps its height, before it is looked at; low for grippers
+        slides: Probability in (0, 1) that what moves keeps its height, before it is looked at; low for hands
             and what they carry. None takes that of calibration.
         size: Longer side [px] of the pictures that the network sees.
         device: Of the network; anything but "cpu" needs torch.
