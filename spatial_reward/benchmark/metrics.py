@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from spatial_reward.camera import Array
 
 NAN = float("nan")
+_ROWS = 256  # steps that are compared with all others at a time
 FEWEST_RANKED = 8  # a rank correlation of fewer steps says little
 GROSS = 0.05  # [m] an error beyond it is a gross one
 MOVED = 0.01  # [m] a displacement beyond it claims motion
@@ -87,12 +88,16 @@ def spearman(predicted: ArrayLike, truth: ArrayLike, valid: ArrayLike) -> float:
 def order_accuracy(predicted: ArrayLike, truth: ArrayLike, valid: ArrayLike, gap: float = 0.005) -> float:
     """Share of the step pairs with true distances more than `gap` [m] apart that are ordered right.
 
-    A tie in the prediction is not right. Memory grows with the square of the number of steps.
+    A tie in the prediction is not right. Time, not memory, grows with the square of the number of steps.
     """
     predicted, truth = _usable(predicted, truth, valid)
-    differences = truth[:, None] - truth[None]
-    farther = differences > gap  # of each pair, the ordering with a positive difference
-    return _share((predicted[:, None] > predicted[None])[farther])
+    pairs = right = 0
+    for first in range(0, len(truth), _ROWS):
+        rows = slice(first, first + _ROWS)
+        farther = truth[rows, None] - truth > gap  # of each pair, the ordering with a positive difference
+        pairs += int(farther.sum())
+        right += int((farther & (predicted[rows, None] > predicted)).sum())
+    return right / pairs if pairs else NAN
 
 
 def mae_mm(predicted: ArrayLike, truth: ArrayLike, valid: ArrayLike) -> float:

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -115,6 +116,19 @@ def test_a_summary_gives_medians_with_the_worst_beside():
     assert summary["order_accuracy"] == 1 and summary["episodes"] == 3
     assert summary["latency_ms_p50"] == summary["latency_ms_p95"] == pytest.approx(20)
     assert summary["valid_share"] == 1 and math.isnan(summary["false_motion_rate"])
+
+
+def test_long_episodes_are_ordered_in_little_memory():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 0.1, 3000)
+    predicted, valid = truth + rng.normal(0, 0.02, 3000), rng.random(3000) < 0.9
+    t, p = truth[valid], predicted[valid]
+    farther = t[:, None] - t > 0.005
+    whole = (p[:, None] > p)[farther].mean()
+    tracemalloc.start()
+    assert order_accuracy(predicted, truth, valid) == pytest.approx(whole, abs=1e-12)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
 
 
 def test_the_worst_rank_is_the_lowest():
