@@ -135,10 +135,11 @@ def _scene(path: str | None) -> dict[str, Any]:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise OSError(f"host={host} is no address of this computer ({error.strerror}).") from error
-    listening = socket.socket(family, kind)
+    # Only of sockets that name TCP does asyncio switch Nagle's delay off: 40 ms of each small answer.
+    listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

@@ -4,6 +4,7 @@ import pytest
 from serving_process import Served
 
 from spatial_reward.config import compose
+from spatial_reward.server import command
 from spatial_reward.server.command import run_serve
 
 
@@ -46,3 +47,8 @@ def test_interrupting_it_is_no_failure():
     server.process.send_signal(2)
     assert server.process.wait(20) == 0
     server.process.stdout.close()
+
+
+def test_small_answers_are_sent_at_once():
+    with command._listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
