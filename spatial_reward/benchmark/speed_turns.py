@@ -89,14 +89,3 @@ def latency(
     median, median_other = np.median(pairs, axis=0)
     ratio = float(np.median(pairs[:, 1] / pairs[:, 0]))
     return Speed(part, what, "ms", float(median), p95, baseline, float(median_other), ratio)
-
-
-def throughput(
-    part: str, what: str, ours: Call, baseline: str, theirs: Call, *, rounds: int, count: int
-) -> Speed:
-    """Compare two calls, each of which does `count` things, by the things a second."""
-    mine, other = in_turns(ours, theirs, rounds=rounds, seconds=0.0)
-    rates = np.array([(count / a[0], count / b[0]) for a, b in zip(mine, other, strict=True)])
-    median, median_other = np.median(rates, axis=0)
-    ratio = float(np.median(rates[:, 0] / rates[:, 1]))
-    return Speed(part, what, "/s", float(median), None, baseline, float(median_other), ratio)

@@ -259,7 +259,9 @@ def test_wrong_settings_are_named_before_anything_is_written(tmp_path, words, er
 
 
 def test_an_unknown_suite_names_the_others():
-    with pytest.raises(ValueError, match="`suite` must be one of multispa, reward, rl, public, got 'all'"):
+    with pytest.raises(
+        ValueError, match="`suite` must be one of multispa, reward, rl, public, speed, got 'all'"
+    ):
         chosen(["suite=all"])
 
 
