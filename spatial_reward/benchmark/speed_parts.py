@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,9 @@ def network(config: Config) -> Iterator[Speed]:
         yield latency(
             "network",
             f"step of {count} env, {config['size']} px: encode, match, geometry, for one env",
-            lambda n=count: model.answer(_asked(first[:n], later[:n])),
+            partial(_answered, model, first[:count], later[:count]),
             f"{CLIP}, batch {count}",
-            lambda n=count: encoded(n),
+            partial(encoded, count),
             **_turns(config),
             share=count,
         )
@@ -197,9 +198,9 @@ def serve(config: Config) -> Iterator[Speed]:
             yield latency(
                 "serve",
                 f"answers about {count} env over HTTP, for one",
-                lambda n=count: _answered(remote, first[:n], later[:n]),
+                partial(_answered, remote, first[:count], later[:count]),
                 "in this process",
-                lambda n=count: _answered(alone, first[:n], later[:n]),
+                partial(_answered, alone, first[:count], later[:count]),
                 **_turns(config),
                 share=count,
             )
