@@ -12,9 +12,7 @@ import numpy as np
 
 from spatial_reward.annotate.references import points_for, references_of
 from spatial_reward.annotate.settings import ESTIMATING, Settings, fingerprint
-from spatial_reward.camera import Camera
 from spatial_reward.data.episodes import Calibration, EpisodeInfo, EpisodeReader, open_episodes
-from spatial_reward.data.episodes.base import LEVEL
 from spatial_reward.data.episodes.described import described_calibration, read_json
 from spatial_reward.rewards import Goal, parse_goal
 from spatial_reward.types import Model, Reference
@@ -200,9 +198,7 @@ def _calibration(
     else:
         found = reader.calibration(episode, camera)
     if found is None and settings.fov is not None:
-        # Of a square picture of one pixel; made fit where the size is known.
-        lens = Camera.from_fov(float(settings.fov), 1, 1, LEVEL).intrinsics
-        return Calibration(lens, 1, 1, None, "assumed"), float(settings.fov)
+        return Calibration.assumed(float(settings.fov)), float(settings.fov)
     if found is not None and found.moving and settings.static_camera:
         pose = np.asarray(found.world_from_camera)[0]
         found = Calibration(found.intrinsics, found.width, found.height, pose, found.source)

@@ -44,11 +44,15 @@ def _check(config: Config) -> None:
         raise ValueError(f"`parts` must be of {', '.join(PARTS)}, got {', '.join(unknown) or 'none'}.")
     if config["env"] not in RECIPES:
         raise ValueError(f"`env` must be one of the catalogue, {', '.join(RECIPES)}; got {config['env']!r}.")
-    for key, least in {"rounds": 1, "size": 32, "seconds": 0.01}.items():
-        if not isinstance(config[key], int | float) or not least <= config[key] < float("inf"):
-            raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
-    if config["threads"] is not None and (not isinstance(config["threads"], int) or config["threads"] < 1):
-        raise ValueError(f"`threads` must be a count from 1, or null, got {config['threads']!r}.")
+    for key, least in {"rounds": 1, "size": 32, "threads": 1, "seed": 0}.items():
+        if not (key == "threads" and config[key] is None) and not _is(config[key], int, least):
+            raise ValueError(f"`{key}` must be a whole number from {least} on, got {config[key]!r}.")
+    if not _is(config["seconds"], int | float, 0.01):
+        raise ValueError(f"`seconds` must be at least 0.01, got {config['seconds']!r}.")
+
+
+def _is(value: object, kind: Any, least: float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and least <= value < float("inf")
 
 
 def measured(config: Config) -> tuple[list[Speed], dict[str, str]]:

@@ -65,7 +65,6 @@ def latency(
     rounds: int,
     seconds: float,
     share: int = 1,
-    theirs_share: int | None = None,
 ) -> Speed:
     """Compare two calls by the milliseconds that each takes for one of the things it does.
 
@@ -77,14 +76,11 @@ def latency(
         theirs: The other.
         rounds: Turns.
         seconds: Of a turn [s].
-        share: Things that a call of ours does.
-        theirs_share: The same of the other; None is as many.
+        share: Things that a call of either does.
     """
     mine, other = in_turns(ours, theirs, rounds=rounds, seconds=seconds)
-    per, per_other = 1000 / share, 1000 / (theirs_share or share)
-    pairs = np.array(
-        [(np.median(a) * per, np.median(b) * per_other) for a, b in zip(mine, other, strict=True)]
-    )
+    per = 1000 / share
+    pairs = per * np.array([(np.median(a), np.median(b)) for a, b in zip(mine, other, strict=True)])
     p95 = float(np.percentile(np.concatenate(mine), 95)) * per
     median, median_other = np.median(pairs, axis=0)
     ratio = float(np.median(pairs[:, 1] / pairs[:, 0]))

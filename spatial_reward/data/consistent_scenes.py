@@ -12,10 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from spatial_reward.camera import Camera
 from spatial_reward.data.consistency import changed, followed, frames_of, labels
 from spatial_reward.data.episodes import Calibration, EpisodeInfo
-from spatial_reward.data.episodes.base import LEVEL
 from spatial_reward.data.recorded_scenes import RecordedScenes, opened
 from spatial_reward.models.spatialnet_sight import Eyes
 from spatial_reward.models.spatialnet_weights import SHIPPED, load_runtime
@@ -43,12 +41,8 @@ class ConsistentScenes(RecordedScenes):
         Raises:
             ValueError: If there is no episode, or no camera that stands still and is known or assumed.
         """
-        reader = opened(self.path)
-        camera = self.camera or reader.cameras[0]
-        if camera not in reader.cameras:
-            raise ValueError(f"{self.path} has no camera {camera!r}: {', '.join(reader.cameras)}.")
-        if not self._episodes():
-            raise ValueError(f"{self.path} has too few episodes to hold some of them out.")
+        camera = self.camera or opened(self.path).cameras[0]
+        self._check_source(camera)
         calibration = self._calibration(self._episodes()[0], camera)
         if calibration is None:
             raise ValueError(
@@ -63,8 +57,7 @@ class ConsistentScenes(RecordedScenes):
         known = super()._calibration(episode, camera)
         if known is not None or self.fov is None:
             return known
-        lens = Camera.from_fov(float(self.fov), 1, 1, LEVEL).intrinsics
-        return Calibration(lens, 1, 1, None, "assumed")
+        return Calibration.assumed(self.fov)
 
     def _labelled(self, clip: dict[str, Any]) -> dict[str, Any]:
         """Label a clip by what the model says of it; frames in which the thing is not found are left out."""

@@ -57,24 +57,28 @@ class RecordedScenes:
         """
         reader = opened(self.path)
         with_depth = [name for name in reader.cameras if reader.has_depth(name)]
-        if self.camera is not None and self.camera not in reader.cameras:
-            raise ValueError(f"{self.path} has no camera {self.camera!r}: {', '.join(reader.cameras)}.")
-        camera = self.camera or (with_depth[0] if with_depth else "")
+        camera = self.camera or (with_depth[0] if with_depth else reader.cameras[0])
+        self._check_source(camera)
         if camera not in with_depth:
             raise ValueError(
-                f"{self.path} has no depth with camera {camera or reader.cameras[0]!r}, which retraining on "
+                f"{self.path} has no depth with camera {camera!r}, which retraining on "
                 f"recordings takes; with depth are: {', '.join(with_depth) or 'none'}. "
                 "Record with depth, retrain in the simulator (env=...), or let the model teach itself "
                 "(consistency=true), which makes it steadier, not truer."
             )
-        if not self._episodes():
-            raise ValueError(f"{self.path} has too few episodes to hold some of them out.")
         if reader.calibration(self._episodes()[0], camera) is None:
             raise ValueError(
                 f"{self.path} does not know its camera {camera!r}: depth without intrinsics and poses "
                 "teaches nothing that is metric. Add a calibration (data/README.md says how)."
             )
         return camera
+
+    def _check_source(self, camera: str) -> None:
+        cameras = opened(self.path).cameras
+        if camera not in cameras:
+            raise ValueError(f"{self.path} has no camera {camera!r}: {', '.join(cameras)}.")
+        if not self._episodes():
+            raise ValueError(f"{self.path} has too few episodes to hold some of them out.")
 
     def __call__(self, index: int) -> dict[str, Any]:
         """Read scene number `index`, as `data.dense.render_scene` renders a random one.
@@ -90,7 +94,8 @@ class RecordedScenes:
             if (clip["body"] == STILL).mean() >= FEWEST:
                 return clip
         raise BadEpisode(
-            f"nothing stands still in {TRIES} stretches of {self.path}: is the calibration right?"
+            f"nothing stands still in {TRIES} stretches of {self.path}: does its camera stand where the "
+            "calibration says?"
         )
 
     def _episodes(self) -> list[EpisodeInfo]:

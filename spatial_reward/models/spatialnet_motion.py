@@ -88,23 +88,36 @@ def body_motion(
         depth, relative = _anchored(depth, relative, anchor)
     first_from_second = reference.camera.camera_from_world @ current.camera.world_from_camera
     rotation, shift = first_from_second[:3, :3], first_from_second[:3, 3]
-    std = scales["match"] * place.std
     told = _depth_change(reference, current, pixels, weight, matched, place, scales)
-    slides = sliding(
-        reference.camera, current.camera, pixels[0], depth[0], matched.pixel[0], place.pixel, std
-    )
-    change = weighed(told, slides, scales["slides"])
-    there = depth[:1] * np.exp(change.value)
-    seen, spread = lift(current.camera, place.pixel[None], there, std, there * change.std)
+    seen, spread = _lifted(reference, current, pixels[0], depth[0], told, matched, place, scales)
     before = reference.camera.rays(pixels[0]) * depth[0]
-    displacement = rotation @ seen[0] + shift - before
-    covariance = rotation @ spread[0] @ rotation.T
+    displacement = rotation @ seen + shift - before
+    covariance = rotation @ spread @ rotation.T
     if place.how == "still":
         return BodyMotion(np.eye(4), np.zeros(3), STILL_SHARE**2 * covariance)
     stretched = relative * (displacement - shift)
     return BodyMotion(
         rigid(np.eye(3), displacement), displacement, covariance + np.outer(stretched, stretched)
     )
+
+
+def _lifted(
+    reference: Seen,
+    current: Seen,
+    pixel: Array,
+    depth: float,
+    told: Change,
+    matched: Matched,
+    place: Place,
+    scales: Mapping[str, float],
+) -> tuple[Array, Array]:
+    """Return the point (3,) in the second camera's axes, and its covariance (3, 3)."""
+    std = scales["match"] * place.std
+    slides = sliding(reference.camera, current.camera, pixel, depth, matched.pixel[0], place.pixel, std)
+    change = weighed(told, slides, scales["slides"])
+    there = depth * np.exp([change.value])
+    seen, spread = lift(current.camera, place.pixel[None], there, std, there * change.std)
+    return seen[0], spread[0]
 
 
 def _depth_change(

@@ -97,7 +97,10 @@ def completed(config: Config) -> dict[str, Any]:
 
 def _of_recordings(config: Config) -> dict[str, Any]:
     fov = config["fov"]
-    if fov is not None and not (config["consistency"] and 0 < fov < 180):
+    if not isinstance(config["consistency"], bool):
+        raise ValueError(f"`consistency` must be true or false, got {config['consistency']!r}.")
+    usable = config["consistency"] and isinstance(fov, int | float) and 0 < fov < 180
+    if fov is not None and not usable:
         raise ValueError(f"`fov` takes consistency=true and is under 180 degrees, got {fov!r}.")
     full = {**config, "size": config["size"] or RECORDED_SIZE, "audit": False}
     cameras = [recorded(full, part).check() for part in (0, 1, 2)]

@@ -106,14 +106,20 @@ def train(
         meter.add(_learn(model, optimiser, batch, step, recipe, accelerator))
         step += 1
         run.averaged(step)
-        if not accelerator.is_main_process:
-            continue
-        if step % recipe.log_every == 0:
-            run.log(meter.read(step))
-        if held_out and (step % recipe.validate_every == 0 or step == recipe.steps):
-            errors = run.validated(step, held_out)
-        if step % recipe.save_every == 0 or step == recipe.steps:
-            run.save(step)
+        if accelerator.is_main_process:
+            errors = _kept(run, recipe, step, meter, held_out) or errors
+    return errors
+
+
+def _kept(run: _Run, recipe: Recipe, step: int, meter: _Meter, held_out: list[Path]) -> dict[str, float]:
+    """Log, validate and save a step where it is time to; return the errors of a validation."""
+    errors: dict[str, float] = {}
+    if step % recipe.log_every == 0:
+        run.log(meter.read(step))
+    if held_out and (step % recipe.validate_every == 0 or step == recipe.steps):
+        errors = run.validated(step, held_out)
+    if step % recipe.save_every == 0 or step == recipe.steps:
+        run.save(step)
     return errors
 
 

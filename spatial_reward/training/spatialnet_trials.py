@@ -70,6 +70,7 @@ def draw_trials(folder: Path, count: int, seed: int = 0, *, followed: bool = Fal
 
     Raises:
         FileNotFoundError: If there are no shards.
+        ValueError: If they show nothing to ask about.
     """
     shards = [open_shard(path) for path in shard_paths(folder)]
     if followed:
@@ -84,6 +85,11 @@ def draw_trials(folder: Path, count: int, seed: int = 0, *, followed: bool = Fal
         trial = _draw(shard, scene, np.random.default_rng([seed, number]), most)
         if trial is not None:
             trials.append(trial)
+    if not trials:
+        what = "of what the goal names, nothing that can move is" if followed else "nothing that can move is"
+        raise ValueError(
+            f"In the scenes of {folder} {what} seen: choose another goal, camera or environment."
+        )
     return trials
 
 

@@ -57,6 +57,11 @@ class Calibration:
     world_from_camera: Array | None = None
     source: str = "dataset"
 
+    @classmethod
+    def assumed(cls, fov: float) -> Calibration:
+        """Return a camera of a vertical field of view [deg], of one pixel: fit for any square."""
+        return cls(Camera.from_fov(fov, 1, 1, LEVEL).intrinsics, 1, 1, None, "assumed")
+
     def camera(self, step: int, width: int, height: int) -> Camera:
         """Return the camera of a frame, for its size [px]; a camera without a known pose is level.
 
