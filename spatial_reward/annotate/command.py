@@ -62,7 +62,12 @@ def run_annotate(config: Config, model: Model | None = None) -> Path:
     final = Path(config["out"]) if config["out"] else default_folder("annotate")
     picking = config["points"] == PICK
     settings = Settings.of({**config, "points": None} if picking else config)
+    _check_artefacts(config)
     reader = open_source(settings)
+    if config["copy"]:
+        from spatial_reward.annotate.dataset_copy import check_copy
+
+        check_copy(reader)
     if picking:
         settings = replace(settings, points=str(_picked(reader, settings, final)))
     with run_folder(final, settings.identity(), file=BEGUN, parts=(FOLDER,)) as folder:
@@ -71,6 +76,16 @@ def run_annotate(config: Config, model: Model | None = None) -> Path:
             raise RuntimeError(f"No episode could be annotated: {'; '.join(_lines(done.failed))}.")
         _write(done, reader, folder, config)
     return final
+
+
+def _check_artefacts(config: Config) -> None:
+    """Refuse wrong words before hours of scoring, not after them."""
+    for name in ("reports", "overlays", "recordings"):
+        count = config[name]
+        if count != "all" and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
+            raise ValueError(f"`{name}` must be a whole number from 0 on, or all, got {count!r}.")
+    if not isinstance(config["copy"], bool):
+        raise ValueError(f"`copy` must be true or false, got {config['copy']!r}.")
 
 
 def _picked(reader: EpisodeReader, settings: Settings, final: Path) -> Path:

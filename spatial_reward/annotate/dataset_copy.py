@@ -32,15 +32,23 @@ def write_copy(parts: Sequence[Part], reader: EpisodeReader, folder: Path) -> Pa
         ValueError: If the format has no place for them.
         FileExistsError: If the folder holds something.
     """
+    write = {"lerobot": _copy_lerobot, "hdf5": _copy_hdf5}[check_copy(reader)]
+    return write(parts, reader.root, folder)
+
+
+def check_copy(reader: EpisodeReader) -> str:
+    """Return the kind of a dataset whose format has a place for more columns.
+
+    Raises:
+        ValueError: If it has none.
+    """
     kind = reader.format.split()[0]
-    if kind == "lerobot":
-        return _copy_lerobot(parts, reader.root, folder)
-    if kind == "hdf5":
-        return _copy_hdf5(parts, reader.root, folder)
-    raise ValueError(
-        f"copy=true can add columns to LeRobot and HDF5 datasets, not to {kind}: "
-        "use the sidecar rewards.parquet."
-    )
+    if kind not in ("lerobot", "hdf5"):
+        raise ValueError(
+            f"copy=true can add columns to LeRobot and HDF5 datasets, not to {kind}: "
+            "use the sidecar rewards.parquet."
+        )
+    return kind
 
 
 def _copy_lerobot(parts: Sequence[Part], root: Path, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from spatial_reward import __version__
 
 Mode = Literal["causal", "offline"]
 Impute = Literal["hold", "linear", "none"]
+HUGE = 2**28  # [bytes] of a file, above which its bytes are not read
 # Settings that do not change what is said about an episode, or that its job holds resolved.
 FREE = ("episodes", "workers", "goals", "points", "calibration")
 ESTIMATING = ("rgbd", "spatialnet")  # models with the option `pose`
@@ -84,6 +85,10 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+        for name in ("depth", "flip", "static_camera"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and not (name == "static_camera" and value is None):
+                raise ValueError(f"`{name}` must be true or false, got {value!r}.")
         if self.mode == "causal" and self.impute == "linear":
             raise ValueError(
                 "impute=linear looks at the next scored frame: take mode=offline, or impute=hold."
@@ -93,8 +98,8 @@ class Settings:
                 f"normalise={self.normalise!r} is refused: stretching each episode to [0, 1] by its "
                 "own extremes makes failures look like successes. Progress is the covered share of the way."
             )
-        if self.fov is not None and not 0 < float(self.fov) < 180:
-            raise ValueError(f"`fov` must lie between 0 and 180 degrees, got {self.fov}.")
+        if self.fov is not None and not (isinstance(self.fov, int | float) and 0 < self.fov < 180):
+            raise ValueError(f"`fov` must lie between 0 and 180 degrees, got {self.fov!r}.")
         if self.goal and self.goals:
             raise ValueError("Give either `goal` for all episodes or `goals` for each task, not both.")
         object.__setattr__(self, "weights", _digest(self.model))
@@ -136,6 +141,11 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
+def _files(path: Path) -> list[Path]:
+    """Return a file, or those of a folder with a model; none of what is no path."""
+    return [path] if path.is_file() else sorted(file for file in path.glob("*") if file.is_file())
+
+
 def _digest(model: Mapping[str, Any]) -> str:
     """Return a digest of the files that a model is loaded from, as far as they are known."""
     if "name" not in model:
@@ -144,8 +154,14 @@ def _digest(model: Mapping[str, Any]) -> str:
 
     shipped = sorted((Path(models.__file__).parent / "weights").glob(f"{model['name']}*"))
     named = [Path(str(value)) for value in model.values() if isinstance(value, str | Path)]
-    files = [path for path in [*shipped, *named] if path.is_file()]
-    return fingerprint(*[_sha256(path) for path in files]) if files else ""
+    files = [file for path in [*shipped, *named] for file in _files(path)]
+    return fingerprint(*map(_told, files)) if files else ""
+
+
+def _told(path: Path) -> list[Any]:
+    """Return what tells a file from another: its bytes, or of a huge one its size and time."""
+    known = path.stat()
+    return [path.name, known.st_size, _sha256(path) if known.st_size <= HUGE else known.st_mtime_ns]
 
 
 def _sha256(path: Path) -> str:

@@ -211,3 +211,26 @@ def test_the_recording_holds_the_entities_of_the_blueprint(shown):
     found = {str(chunk.entity_path).strip("/") for chunk in rr.chunk.RrdReader(str(path)).stream()}
     expected = {blueprint.IMAGE, blueprint.REFERENCE, blueprint.DEPTH, blueprint.POINTS, "distance/predicted"}
     assert expected <= found and "distance/true" in found
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("reports=many", "`reports` must be a whole number from 0 on, or all, got 'many'"),
+        ("overlays=-1", "`overlays` must be"),
+        ("copy=maybe", "`copy` must be true or false"),
+    ],
+)
+def test_wrong_words_are_refused_before_anything_is_scored(data, tmp_path, word, said):
+    model = Still()
+    with pytest.raises(ValueError, match=said):
+        run(data, tmp_path / "out", word, model=model)
+    assert model.asked == 0 and not list(tmp_path.iterdir())
+
+
+def test_a_copy_of_what_takes_no_columns_is_refused_before_anything_is_scored(tmp_path):
+    videos = FORMATS["video"][1]([rollout(0, 4)], tmp_path / "video", FPS)
+    model = Still()
+    with pytest.raises(ValueError, match="copy=true can add columns to LeRobot and HDF5"):
+        run(videos, tmp_path / "out", "copy=true", model=model)
+    assert model.asked == 0 and not (tmp_path / "out").exists()

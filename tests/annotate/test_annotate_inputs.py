@@ -119,14 +119,28 @@ def test_cameras_episodes_and_models_are_checked(tmp_path):
         ({"impute": "linear"}, "impute=linear looks at the next scored frame"),
         ({"stride": 0}, "`stride` must be a whole number of at least 1, got 0"),
         ({"fov": 200.0}, "`fov` must lie between 0 and 180 degrees"),
+        ({"fov": "wide"}, "`fov` must lie between 0 and 180 degrees, got 'wide'"),
+        ({"depth": "maybe"}, "`depth` must be true or false, got 'maybe'"),
+        ({"static_camera": "maybe"}, "`static_camera` must be true or false, got 'maybe'"),
         ({"goals": {"a": "b"}}, "Give either `goal` for all episodes or `goals` for each task"),
         ({"dataset": ""}, "`dataset` is missing"),
     ],
-    ids=["minmax", "mode", "linear", "stride", "fov", "goals", "dataset"],
+    ids=["minmax", "mode", "linear", "stride", "fov", "words", "depth", "static", "goals", "dataset"],
 )
 def test_settings_that_make_no_sense(changes, words):
     with pytest.raises(ValueError, match=words):
         Settings(**{"dataset": "x", "model": RGBD, "goal": "near(a, b, within=2cm)", **changes})
+
+
+def test_other_weights_are_other_settings(tmp_path):
+    weights = tmp_path / "model"
+    weights.mkdir()
+    (weights / "network.bin").write_bytes(b"1")
+    given = {"dataset": "x", "model": {"name": "spatialnet", "weights": str(weights)}}
+    first = Settings(**given).weights
+    assert first == Settings(**given).weights != Settings(dataset="x", model={"name": "spatialnet"}).weights
+    (weights / "network.bin").write_bytes(b"2")
+    assert first != Settings(**given).weights
 
 
 def test_special_points_win():
