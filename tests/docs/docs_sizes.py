@@ -57,5 +57,6 @@ SMALLER = [
     ("", "benchmark set=questions", ("subtasks=[depth_est_dot,obj_vec_coord_pstudio]", "report=false")),
     ("", "benchmark suite=reward", ("episodes=1", "frames=8", "behaviours=[success,idle]")),
     ("", "benchmark suite=rl", ("steps=40", "seeds=1", "evaluations=1", "episodes=1", "size=64")),
+    ("", "benchmark suite=speed", ("parts=[network,step,rendering]", "rounds=1", "seconds=0.05")),
     ("", "train model=vlm", _TINY),
 ]
