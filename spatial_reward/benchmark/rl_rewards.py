@@ -13,7 +13,6 @@ from spatial_reward.envs.sb3 import make_vec_env
 
 REWARDS = ("dense", "shaping", "model", "sparse", "clock")
 MEASURED = ("shaping", "model")  # those that ask the model
-ALONE = 20.0  # of the weight; a potential is paid every step, not only its change
 # How families of environments are told which of their rewards to give.
 OWN_REWARD = {"SpatialReward/": "reward", "Fetch": "reward_type"}
 
@@ -26,12 +25,17 @@ class Plan(NamedTuple):
         steps: Of a training.
         gamma: Discount, of the algorithm and of the shaping.
         n_envs: Environments at a time.
+        demonstrations: Episodes of the expert in the replay buffer, before the first step; not counted as
+            steps.
+        dense: What the environment's dense reward is multiplied by.
     """
 
     algorithm: str
     steps: int
     gamma: float
     n_envs: int
+    demonstrations: int = 0
+    dense: float = 1.0
 
 
 class ClockReward(gym.Wrapper[Any, Any, Any, Any]):
@@ -69,22 +73,35 @@ def own_env(env_id: str, reward: str, limit: int | None = None) -> gym.Env[Any, 
 
 
 def rewarded_envs(env_id: str, reward: str, plan: Plan, config: Mapping[str, Any], seed: int) -> Any:
-    """Make the environments of a training, as a VecEnv.
+    """Make the environments of a training, as a VecEnv whose observations have zero mean and unit variance.
 
     Raises:
         ValueError: If there is no such reward, or no goal for the environment.
     """
     if reward not in REWARDS:
         raise ValueError(f"`rewards` must be some of {', '.join(REWARDS)}, got {reward!r}.")
-    if reward in MEASURED:
-        return _measured(env_id, reward, plan, config, seed)
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    measured = reward in MEASURED
+    made = (_measured if measured else _unmeasured)(env_id, reward, plan, config, seed)
+    return VecNormalize(made, norm_reward=False)
+
+
+def _unmeasured(env_id: str, reward: str, plan: Plan, config: Mapping[str, Any], seed: int) -> Any:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
-    kind = "dense" if reward == "dense" else "sparse"
-    made = partial(own_env, env_id, kind, config.get("limit"))
-    env = DummyVecEnv([partial(_clocked, made) if reward == "clock" else made] * plan.n_envs)
+    made = partial(own_env, env_id, "dense" if reward == "dense" else "sparse", config.get("limit"))
+    if reward == "dense":
+        made = partial(_scaled, made, plan.dense)
+    elif reward == "clock":
+        made = partial(_clocked, made)
+    env = DummyVecEnv([made] * plan.n_envs)
     env.seed(seed)
     return env
+
+
+def _scaled(made: Any, scale: float) -> gym.Env[Any, Any]:
+    return gym.wrappers.TransformReward(made(), lambda reward: scale * float(reward))
 
 
 def _clocked(made: Any) -> gym.Env[Any, Any]:
@@ -109,7 +126,7 @@ def _measured(env_id: str, reward: str, plan: Plan, config: Mapping[str, Any], s
         schedule=config["schedule"],
         truth=True,
         reward="metric" if alone else "shaping",
-        weight=config["weight"] / ALONE if alone else config["weight"],
+        weight=config["weight"],
         env_weight=0.0 if alone else 1.0,
         gamma=plan.gamma,
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from spatial_reward.benchmark.rl_demonstrations import demonstrate
 from spatial_reward.benchmark.rl_rewards import MEASURED, Plan, own_env, rewarded_envs
 from spatial_reward.envs.catalogue import RECIPES, Recipe
 from spatial_reward.envs.late import LateReward, LateScorer
@@ -48,6 +49,8 @@ def record(run: Run, plan: Plan, config: Config, path: Path) -> None:
     env = rewarded_envs(run.env_id, run.reward, plan, config, run.seed)
     try:
         agent = make_agent(plan, env, run.seed, config["algorithm"])
+        if plan.demonstrations:
+            demonstrate(agent, run.env_id, plan.demonstrations, run.seed)
         with partial.open("w") as log:
             told = {"run": run._asdict(), "plan": plan._asdict()}
             log.write(json.dumps(told) + "\n")
@@ -81,9 +84,21 @@ def make_agent(plan: Plan, env: Any, seed: int, options: Mapping[str, Any]) -> A
     policy = "MultiInputPolicy" if hasattr(env.observation_space, "spaces") else "MlpPolicy"
     defaults: dict[str, Any] = {"gamma": plan.gamma, "seed": seed, "device": "cpu"}
     if plan.algorithm in ("sac", "tqc", "td3"):
-        # One gradient step for every environment step; the buffer is as long as the training.
-        defaults |= {"gradient_steps": -1, "learning_starts": 1000, "buffer_size": max(plan.steps, 1000)}
+        defaults |= _off_policy(plan)
     return algorithm(policy, env, **deepcopy({**defaults, **options}))  # it adds to nested options
+
+
+def _off_policy(plan: Plan) -> dict[str, Any]:
+    """Return arguments that suit states of some tens of numbers, and rewards of about 1 per step."""
+    chosen = {
+        "gradient_steps": -1,  # one for every step of an environment
+        "learning_starts": 0 if plan.demonstrations else 500,
+        "buffer_size": plan.steps + 500 * (1 + plan.demonstrations),  # nothing is forgotten
+        "learning_rate": 1e-3,
+        "policy_kwargs": {"net_arch": [64, 64]},
+    }
+    # An entropy bonus that begins at 1 per step would drown such rewards.
+    return chosen if plan.algorithm == "td3" else {**chosen, "ent_coef": "auto_0.1"}
 
 
 class Watch(BaseCallback):  # type: ignore[misc]  # untyped base
@@ -151,11 +166,13 @@ class Watch(BaseCallback):  # type: ignore[misc]  # untyped base
 def evaluate(agent: Any, env: Any, episodes: int, seed: int, recipe: Recipe) -> tuple[float, float]:
     """Return the share of episodes that end in success, and the mean return, of the agent without noise."""
     successes, returns = [], []
+    normal = agent.get_vec_normalize_env()
     for number in range(episodes):
         observation, _ = env.reset(seed=seed + number)
         total, over, info = 0.0, False, {}
         while not over:
-            action, _ = agent.predict(observation, deterministic=True)
+            seen = normal.normalize_obs(observation) if normal else observation
+            action, _ = agent.predict(seen, deterministic=True)
             observation, reward, terminated, truncated, info = env.step(action)
             total, over = total + float(reward), terminated or truncated
         successes.append(bool(info.get(recipe.success_key, False)))

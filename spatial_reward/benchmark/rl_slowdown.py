@@ -40,6 +40,8 @@ CASES = (
         ("ppo", 8, "episode"),
     ),
 )
+# Arguments of Stable-Baselines3 itself, not the small networks of our trainings.
+AS_USUAL = {"learning_starts": 40, "learning_rate": 3e-4, "policy_kwargs": {"net_arch": [256, 256]}}
 PIECE = {"sac": 80, "tqc": 80, "ppo": 512}  # steps of a piece; of PPO, two rollouts
 
 
@@ -104,7 +106,7 @@ class Training:
     def __init__(self, env_id: str, reward: str, plan: Plan, config: dict[str, Any]) -> None:
         """Make the environments and the agent, and train a first piece."""
         self.env = Timed(rewarded_envs(env_id, reward, plan, config, seed=0))
-        options = {"n_steps": 256 // plan.n_envs} if plan.algorithm == "ppo" else {"learning_starts": 40}
+        options = {"n_steps": 256 // plan.n_envs} if plan.algorithm == "ppo" else AS_USUAL
         self._agent = make_agent(plan, self.env, 0, options)
         self._callback = RelabelCallback() if reward == "shaping" else None
         self.piece(PIECE[plan.algorithm])

@@ -41,7 +41,8 @@ class Tabletop(gym.Env[Any, NDArray[np.float32]], EzPickle):
     needs to grasp, the opening of the fingers (-1 closed, 1 open). A control step takes 0.04 s.
 
     The state is (n,) float32: fingertips [m] (3), their velocity [m/s] (3), gap between the fingers [m],
-    position [m] (3), quaternion (4) and velocity [m/s] (3) of each object, goal position [m] (3).
+    position [m] (3), quaternion (4), velocity [m/s] (3) and way from the fingertips [m] (3) of each object,
+    goal position [m] (3), and the way to it from what is to be moved [m] (3).
     Pictures are (H, W, 3) uint8 of `camera`.
 
     `info` holds `is_success`, `distance` [m] to the goal, and the world position (3,) [m] of each name
@@ -172,7 +173,7 @@ class Tabletop(gym.Env[Any, NDArray[np.float32]], EzPickle):
             draw_looks(self.model, rng, names)
 
     def _space(self) -> gym.Space[Any]:
-        size = 10 + 10 * len(self.objects)
+        size = 13 + 13 * len(self.objects)
         state = gym.spaces.Box(-10.0, 10.0, (size,), np.float32)
         pixels = gym.spaces.Box(0, 255, (self.height, self.width, 3), np.uint8)
         spaces: dict[str, gym.Space[Any]] = {"state": state, "pixels": pixels}
@@ -190,8 +191,10 @@ class Tabletop(gym.Env[Any, NDArray[np.float32]], EzPickle):
         parts = [tip, (tip - self._last_tip) / CONTROL_STEP, [self.arm.opening]]
         for name in self.objects:
             body = self.data.body(name)
-            parts += [body.xpos, body.xquat, self.data.qvel[self.model.body(name).dofadr[0] :][:3]]
-        parts.append(list(self.landmarks().values())[1])
+            velocity = self.data.qvel[self.model.body(name).dofadr[0] :][:3]
+            parts += [body.xpos, body.xquat, velocity, body.xpos - tip]
+        moved, goal, *_ = self.landmarks().values()
+        parts += [goal, goal - moved]
         state: NDArray[np.float32] = np.clip(np.concatenate(parts), -10, 10).astype(np.float32)
         return state
 

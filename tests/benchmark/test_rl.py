@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("sb3_contrib")
 
 from spatial_reward.benchmark.rl import plan_of, run
+from spatial_reward.benchmark.rl_demonstrations import demonstrate
 from spatial_reward.benchmark.rl_rewards import ClockReward, Plan, own_env, rewarded_envs
 from spatial_reward.benchmark.rl_runs import Run, make_agent, read_record
 from spatial_reward.benchmark.rl_statistics import Estimate, area, estimate, iqm
@@ -122,13 +123,59 @@ def test_shaping_adds_to_the_sparse_reward_and_the_model_alone_replaces_it():
         _, [potential], _, [own] = alone.step(action)
     assert info["spatial_reward/env_reward"] == -1.0
     assert extra == pytest.approx(-1.0 + info["spatial_reward/shaping"], abs=1e-6)
-    assert own["spatial_reward/potential"] < 0 and potential == pytest.approx(own["spatial_reward/potential"])
+    assert own["spatial_reward/potential"] < 0
+    assert potential == pytest.approx(settings["weight"] * own["spatial_reward/potential"])
     shaping.close()
     alone.close()
 
 
+def test_dense_rewards_are_multiplied_and_observations_are_normal():
+    plain, scaled = (
+        rewarded_envs(REACH, "dense", Plan("sac", 10, 0.9, 1, dense=d), config(), 0) for d in (1, 20)
+    )
+    plain.reset(), scaled.reset()
+    action = np.full((1, 3), 0.3, np.float32)
+    for _ in range(9):
+        observations, [small], _, _ = plain.step(action)
+        assert scaled.step(action)[1] == pytest.approx(20 * small, rel=1e-5) and small < 0
+    assert not np.allclose(observations, plain.get_original_obs()) and np.abs(observations).max() <= 10
+    plain.close(), scaled.close()
+
+
+@pytest.mark.parametrize("reward", ["sparse", "shaping"])
+def test_demonstrations_are_stored_as_if_the_agent_had_done_them(reward):
+    plan = Plan("sac", 10, 0.9, 2, demonstrations=3)
+    env = rewarded_envs(REACH, reward, plan, config(limit=30), 0)
+    agent = make_agent(plan, env, 0, {})
+    assert demonstrate(agent, REACH, plan.demonstrations, 5) == 4  # two at a time
+    buffer = agent.replay_buffer
+    assert buffer.pos == 60 and agent.num_timesteps == 0 and buffer.dones.sum() == 0 + 2 * 2
+    assert buffer.timeouts[29].all() and buffer.timeouts[59].all()
+    # The next observation of a step is where the following one begins, but for the ends of episodes.
+    assert np.array_equal(buffer.next_observations[:29], buffer.observations[1:30])
+    assert not np.array_equal(buffer.next_observations[29], buffer.observations[30])
+    assert (
+        np.abs(buffer.actions).max() <= 1
+        and np.linalg.norm(buffer.observations[29, :, -3:], axis=1).max() < 0.03
+    )
+    reached = buffer.rewards[20:29]
+    assert np.all(reached == 0.0) if reward == "sparse" else np.all(np.abs(reached) < 0.3)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    "algorithm, change", [("ppo", {}), ("sac", {"subprocesses": True}), ("sac", {"schedule": "lagged(2)"})]
+)
+def test_demonstrations_are_refused_where_they_cannot_be_stored(algorithm, change):
+    plan = Plan(algorithm, 10, 0.9, 1, demonstrations=1)
+    env = rewarded_envs(REACH, "shaping", plan, config(**change), 0)
+    with pytest.raises(ValueError, match="Demonstrations need an algorithm off policy"):
+        demonstrate(make_agent(plan, env, 0, {}), REACH, 1, 0)
+    env.close()
+
+
 def test_plans_are_completed_and_overruled():
-    assert plan_of(REACH, config()) == Plan("sac", 60, 0.95, 4)
+    assert plan_of(REACH, config()) == Plan("sac", 60, 0.95, 4, dense=20.0)
     assert plan_of("Other-v0", config(steps=None)).steps == 200_000
 
 

@@ -1,0 +1,48 @@
+"""Episodes of the scripted expert, put into an agent's replay buffer before it takes a step of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spatial_reward.envs.experts import expert
+from spatial_reward.envs.late import LateScorer
+
+NOISE = 0.1  # standard deviation of what is added to the expert's actions, whose range is 2
+
+
+def demonstrate(agent: Any, env_id: str, episodes: int, seed: int) -> int:
+    """Let the expert act in the agent's environments until so many episodes have ended; return how many did.
+
+    What it did is stored with the rewards that the agent is trained with, as its own steps will be; so an
+    agent without any reward to speak of gets the same demonstrations.
+
+    Args:
+        agent: An off-policy algorithm of Stable-Baselines3 on environments of this process.
+        env_id: Name of the environment, which must have an expert.
+        episodes: How many, at least.
+        seed: Of the expert's noise.
+
+    Raises:
+        ValueError: If the algorithm has no replay buffer, the environments are elsewhere, their rewards come
+            late, or there is no expert.
+    """
+    buffer, envs = getattr(agent, "replay_buffer", None), getattr(agent.env.unwrapped, "envs", None)
+    late = isinstance(getattr(agent.env, "scorer", None), LateScorer)
+    if buffer is None or envs is None or late:
+        raise ValueError(
+            "Demonstrations need an algorithm off policy (sac, tqc, td3), subprocesses=false, schedule=sync"
+            f" or hold(k), got {type(agent).__name__} on {type(agent.env.unwrapped).__name__}"
+            f"{', late' if late else ''}: or take demonstrations: 0 in the plan."
+        )
+    policies = [expert(env_id, seed=seed + number, noise=NOISE) for number in range(len(envs))]
+    agent._setup_learn(total_timesteps=0)  # resets the environments
+    ended = 0
+    while ended < episodes:
+        actions = np.stack([policy(env, None) for policy, env in zip(policies, envs, strict=True)])
+        observations, rewards, dones, infos = agent.env.step(actions)
+        stored = agent.policy.scale_action(actions)
+        agent._store_transition(buffer, stored, observations, rewards, dones, infos)
+        ended += int(dones.sum())
+    return ended
