@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from spatial_reward.outputs import lock
 
 LOG, SETTINGS = "answers.jsonl", "run.json"
 _CRC = ', "crc": "'
-_SHOWN = 5  # differing settings in an error
+_SHOWN = 5  # differing settings, or damaged lines, in a message
 Line = dict[str, Any]
 
 
@@ -25,12 +26,13 @@ class AnswerLog:
     Damaged lines, such as the last one of a run that was killed, are left where they are and not read.
 
     Attributes:
-        lines: What is known already, by the id of the question.
+        lines: What is known already, by its id, such as that of the question.
         damaged: Numbers of the lines that could not be read, from 1.
 
     Args:
         folder: Of the run.
         settings: What the answers depend on.
+        name: Of the log's file.
 
     Raises:
         FileExistsError: If the folder holds something else, or a run with other settings.
@@ -39,9 +41,9 @@ class AnswerLog:
         ValueError: If its settings are damaged.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Open the log, lock it, and read what is in it."""
-        self.path = folder / LOG
+    def __init__(self, folder: Path, settings: Mapping[str, Any], name: str = LOG) -> None:
+        """Open the log, lock it, read what is in it, and say on stderr which lines are damaged."""
+        self.path = folder / name
         begin(folder, settings)
         try:
             self._file = self.path.open("ab+")
@@ -53,6 +55,7 @@ class AnswerLog:
             self._file.close()
             raise
         self.lines, self.damaged = read_log(self.path)
+        self._say_damaged()
         self._file.seek(0, os.SEEK_END)
         if self._file.tell() and not self.path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")  # what follows must not become part of a torn line
@@ -64,6 +67,17 @@ class AnswerLog:
         self._file.flush()
         os.fsync(self._file.fileno())
         self.lines |= {line["id"]: line for line in lines}
+
+    def _say_damaged(self) -> None:
+        if self.damaged:
+            shown = ", ".join(map(str, self.damaged[:_SHOWN])) + (
+                ", ..." if len(self.damaged) > _SHOWN else ""
+            )
+            print(
+                f"{self.path}: {len(self.damaged)} damaged lines ({shown}); what they held is done again, "
+                "unless a later line has it",
+                file=sys.stderr,
+            )
 
     def __enter__(self) -> AnswerLog:
         """Return the log."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,6 @@ def run(config: Config) -> Path:
     one = Run(config, opened, records, gallery_of(opened, _pictures(config), config["depth"]))
     folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
     with AnswerLog(folder, _settings(one)) as log:
-        _say_damaged(log)
         ask(one, model, log)
         lines = [log.lines[record.id] for record in records]
         results = _settings(one) | results_of(one, lines)
@@ -94,16 +92,6 @@ def _settings(one: Run) -> dict[str, Any]:
         "weights": weights_of(config["model"]),
         **{key: config[key] for key in ("depth", "poses", "seed")},
     }
-
-
-def _say_damaged(log: AnswerLog) -> None:
-    if log.damaged:
-        shown = ", ".join(map(str, log.damaged[:5])) + (", ..." if len(log.damaged) > 5 else "")
-        print(
-            f"{log.path}: {len(log.damaged)} damaged lines ({shown}); their questions are asked again, "
-            "unless a later line answers them",
-            file=sys.stderr,
-        )
 
 
 def _report(folder: Path, results: Mapping[str, Any], lines: Sequence[Line], one: Run) -> None:

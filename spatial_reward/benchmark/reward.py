@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from spatial_reward.benchmark.answer_log import AnswerLog
+from spatial_reward.benchmark.loading import weights_of
 from spatial_reward.benchmark.reward_clips import Clip
 from spatial_reward.benchmark.reward_episodes import Stage, recipe_of
-from spatial_reward.benchmark.reward_recordings import clip_path, layouts, load_clip, save_clip
+from spatial_reward.benchmark.reward_recordings import clip_path, load_clip, recorded_layouts, save_clip
 from spatial_reward.benchmark.reward_report import write_markdown, write_pictures
 from spatial_reward.benchmark.reward_rows import Row, clip_row, instruction_row
 from spatial_reward.benchmark.reward_scorers import Scorer, load_scorer
@@ -17,7 +21,7 @@ from spatial_reward.benchmark.reward_table import intervals, summarise
 from spatial_reward.envs.camera_path import CameraPath, orbit
 from spatial_reward.envs.experts import idle
 from spatial_reward.envs.outcomes import outcome, outcomes
-from spatial_reward.outputs import default_folder, output_folder, write_summary
+from spatial_reward.outputs import default_folder, write_summary
 
 Config = Mapping[str, Any]
 CAMERA_ONLY = "camera_only"  # the camera swings, nothing else moves
@@ -34,6 +38,7 @@ KEYS = (
     "seed",
     "out",
 )
+ROWS = "rows.jsonl"  # the log, a layout a line
 SURE = (
     "voc",
     "voc_frozen",
@@ -45,25 +50,36 @@ SURE = (
 )
 
 
+class Layout(NamedTuple):
+    """What is filmed in several behaviours: an environment and a seed; `recorded` clips where there are."""
+
+    env: str
+    seed: int
+    recorded: Sequence[Path] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of its line in the log."""
+        return f"{self.env} {self.seed}"
+
+
 def run(config: Config) -> Path:
     """Run the suite as `conf/benchmark_reward.yaml` describes; return the folder of results.
 
+    A run that was cut off goes on, layout by layout, where it is called again with the same `out`.
+
     Raises:
+        FileExistsError: If `out` holds something else, or was begun with other settings.
+        RuntimeError: If another run is writing to `out`.
         ValueError: If a name in the configuration is unknown, or a thing of a goal cannot be seen.
-        FileExistsError: If the output folder already holds something.
     """
     _check(config)
     scorers = scorers_of(config)
-    final = Path(config["out"]) if config["out"] else default_folder("benchmark")
-    with output_folder(final) as folder:
-        rows: list[Row] = []
-        with (folder / "rows.jsonl").open("w") as log:
-            for clips in filmed(config):
-                _keep(clips, folder, config["record"])
-                new = list(rows_of(clips, scorers))
-                rows += new
-                log.writelines(json.dumps(row, allow_nan=False) + "\n" for row in new)
-                log.flush()
+    layouts = layouts_of(config)
+    folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
+    with AnswerLog(folder, _settings(config), ROWS) as log:
+        _score_all([layout for layout in layouts if layout.name not in log.lines], scorers, config, log)
+        rows = [row for layout in layouts for row in log.lines[layout.name]["rows"]]
         table = {scorer.name: summarise(_of(rows, scorer.name)) for scorer in scorers}
         sure = {scorer.name: intervals(_of(rows, scorer.name), SURE) for scorer in scorers}
         write_markdown(table, sure, folder / "reward.md", _about(config))
@@ -73,12 +89,12 @@ def run(config: Config) -> Path:
             command="benchmark",
             seed=config["seed"],
             config=config,
-            metrics=table[scorers[0].name],
+            metrics=table[scorers[0].name] | {"damaged_lines": len(log.damaged)},
             models=table,
             intervals=sure,
         )
     _print(table)
-    return final
+    return folder
 
 
 def _check(config: Config) -> None:
@@ -90,6 +106,14 @@ def _check(config: Config) -> None:
     for key, least in (("episodes", 1), ("frames", 8), ("noise", 0)):
         if not isinstance(config[key], int | float) or config[key] < least:
             raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return what a layout's rows depend on."""
+    named = [one for one in [config["model"], *(config["baselines"] or [])] if not isinstance(one, str)]
+    weights = [weights_of(one) for one in named]
+    kept = ("behaviours", "frames", "noise", "model", "baselines", "recorded", "record")
+    return {"suite": "reward", "weights": weights, **{key: config[key] for key in kept}}
 
 
 def scorers_of(config: Config) -> list[Scorer]:
@@ -105,23 +129,41 @@ def scorers_of(config: Config) -> list[Scorer]:
     return list(found.values())
 
 
-def filmed(config: Config) -> Iterator[list[Clip]]:
-    """Yield the clips of one layout after the other, fresh or recorded."""
+def layouts_of(config: Config) -> list[Layout]:
+    """List what is to be scored: every seed of every environment, or what was recorded.
+
+    Raises:
+        FileNotFoundError: If there are no recorded clips.
+        ValueError: If there is no expert for an environment.
+    """
+    if config["recorded"]:
+        return [
+            Layout(env, seed, paths) for (env, seed), paths in recorded_layouts(config["recorded"]).items()
+        ]
+    for env_id in config["envs"]:
+        behaviours_of(env_id, config["behaviours"])
+    seeds = range(config["seed"], config["seed"] + config["episodes"])
+    return [Layout(env_id, seed) for env_id in config["envs"] for seed in seeds]
+
+
+def _score_all(todo: Sequence[Layout], scorers: Sequence[Scorer], config: Config, log: AnswerLog) -> None:
     from rich.progress import track
 
-    if config["recorded"]:
-        yield from ([load_clip(path) for path in paths] for paths in layouts(config["recorded"]))
-        return
-    for env_id in config["envs"]:
-        stage = Stage.of(env_id, None, None, None)
-        try:
-            for number in track(range(config["episodes"]), description=env_id):
-                yield [
-                    film(stage, behaviour, config, config["seed"] + number)
-                    for behaviour in behaviours_of(env_id, config["behaviours"])
-                ]
-        finally:
-            stage.close()
+    for layout, clips in track(filmed(todo, config), description="layouts", total=len(todo)):
+        _keep(clips, log.path.parent, config["record"])
+        log.append([{"id": layout.name, "rows": list(rows_of(clips, scorers))}])
+
+
+def filmed(todo: Sequence[Layout], config: Config) -> Iterator[tuple[Layout, list[Clip]]]:
+    """Yield the layouts with their clips, fresh or recorded."""
+    for env_id, layouts in groupby(todo, key=attrgetter("env")):
+        if config["recorded"]:
+            yield from ((layout, [load_clip(path) for path in layout.recorded]) for layout in layouts)
+            continue
+        behaviours = behaviours_of(env_id, config["behaviours"])
+        with closing(Stage.of(env_id, None, None, None)) as stage:
+            for layout in layouts:
+                yield layout, [film(stage, name, config, layout.seed) for name in behaviours]
 
 
 def behaviours_of(env_id: str, wanted: Sequence[str] | None) -> list[str]:

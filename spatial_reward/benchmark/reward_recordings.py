@@ -75,8 +75,8 @@ def load_clip(path: Path) -> Clip:
     )
 
 
-def layouts(folder: str | Path) -> list[list[Path]]:
-    """List the clips of a folder, those of one layout (environment and seed) together.
+def recorded_layouts(folder: str | Path) -> dict[tuple[str, int], list[Path]]:
+    """List the clips of a folder by their layout: environment and seed.
 
     Raises:
         FileNotFoundError: If there are none.
@@ -91,7 +91,7 @@ def layouts(folder: str | Path) -> list[list[Path]]:
     for path in paths:
         about = _about(path)
         found.setdefault((about["env"], about["seed"]), []).append(path)
-    return list(found.values())
+    return found
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def test_a_corrupted_line_is_reported_and_asked_again(tmp_path, capsys):
     (out / "answers.jsonl").write_bytes(b"".join(lines))
     capsys.readouterr()
     measured(out, *words)
-    assert "3 damaged lines (4, 8, 52); their questions are asked again" in capsys.readouterr().err
+    assert "3 damaged lines (4, 8, 52); what they held is done again" in capsys.readouterr().err
     assert timeless(out) == whole
     assert json.loads((out / "summary.json").read_text())["metrics"]["damaged_lines"] == 3
     assert len((out / "answers.jsonl").read_bytes().splitlines()) == 52 + 3

@@ -4,7 +4,7 @@ import pytest
 from spatial_reward.benchmark.reward_clips import Clip, delayed, frozen, reverse, shuffle
 from spatial_reward.benchmark.reward_episodes import Stage, instants, robot_addresses
 from spatial_reward.benchmark.reward_metrics import spearman_with_time, trend
-from spatial_reward.benchmark.reward_recordings import clip_path, layouts, load_clip, save_clip
+from spatial_reward.benchmark.reward_recordings import clip_path, load_clip, recorded_layouts, save_clip
 from spatial_reward.benchmark.reward_scorers import as_scorer, load_scorer
 from spatial_reward.benchmark.reward_words import in_words
 from spatial_reward.envs.outcomes import outcome
@@ -97,7 +97,7 @@ def test_a_recorded_clip_is_read_back_whole(take, tmp_path):
     path = clip_path(tmp_path, take.clip)
     save_clip(take.clip, path)
     read = load_clip(path)
-    assert layouts(tmp_path) == [[path]] and str(read.goal) == str(take.clip.goal)
+    assert list(recorded_layouts(tmp_path).values()) == [[path]] and str(read.goal) == str(take.clip.goal)
     for first, second in zip(take.clip.frames, read.frames, strict=True):
         assert (first.rgb == second.rgb).all() and first.time == second.time
         np.testing.assert_array_equal(first.depth, second.depth)
@@ -108,10 +108,10 @@ def test_a_recorded_clip_is_read_back_whole(take, tmp_path):
 
 def test_other_files_are_no_clips(tmp_path):
     with pytest.raises(FileNotFoundError, match="no clips"):
-        layouts(tmp_path)
+        recorded_layouts(tmp_path)
     np.savez(tmp_path / "other.npz", rgb=np.zeros(3))
     with pytest.raises(ValueError, match="is no recorded clip"):
-        layouts(tmp_path)
+        recorded_layouts(tmp_path)
 
 
 def test_restoring_a_state_brings_everything_back(stage, take):

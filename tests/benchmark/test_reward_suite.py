@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from spatial_reward.benchmark.reward import CAMERA_ONLY, behaviours_of, run
+from spatial_reward.benchmark import reward
+from spatial_reward.benchmark.answer_log import read_log
+from spatial_reward.benchmark.reward import CAMERA_ONLY, ROWS, behaviours_of, run
 from spatial_reward.benchmark.reward_rows import clip_row
 from spatial_reward.benchmark.reward_table import intervals, summarise
 from spatial_reward.config import compose
@@ -19,6 +21,12 @@ def folder(tmp_path_factory):
     return run(compose("benchmark_reward", [f"out={out}", *QUICK, BASELINES]))
 
 
+def rows_in(folder):
+    lines, damaged = read_log(folder / ROWS)
+    assert not damaged
+    return [row for line in lines.values() for row in line["rows"]]
+
+
 @pytest.fixture(scope="module")
 def models(folder):
     return json.loads((folder / "summary.json").read_text())["models"]
@@ -26,7 +34,7 @@ def models(folder):
 
 def test_all_behaviours_are_played_and_noted(folder, models):
     assert set(models) == {"oracle", "clock", "constant", "oracle noise=0.01"}
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    rows = rows_in(folder)
     played = {row["behaviour"] for row in rows if row["row"] == "clip"}
     assert played == {*behaviours_of("SpatialReward/Lift-v0", None)} and CAMERA_ONLY in played
     assert models["oracle"]["clips"] == 16 and models["oracle"]["instruction_matrices"] == 2
@@ -70,8 +78,41 @@ def test_recorded_clips_give_the_numbers_of_fresh_ones(folder, models, tmp_path)
         assert first == pytest.approx(second, abs=1e-9, nan_ok=True)
 
 
+def test_a_run_that_was_cut_off_goes_on_and_damage_is_done_again(tmp_path, monkeypatch, capsys):
+    words = [
+        f"out={tmp_path / 'run'}",
+        *QUICK[:3],
+        "model=oracle",
+        "baselines=[]",
+        "behaviours=[success,idle]",
+    ]
+    config, films, real = compose("benchmark_reward", words), [], reward.film
+
+    def film(stage, behaviour, config, seed):
+        if len(films) == 3:
+            raise KeyboardInterrupt
+        films.append((behaviour, seed))
+        return real(stage, behaviour, config, seed)
+
+    monkeypatch.setattr(reward, "film", film)
+    with pytest.raises(KeyboardInterrupt):
+        run(config)
+    log = tmp_path / "run" / ROWS
+    first = log.read_bytes()
+    assert len(read_log(log)[0]) == 1 and films[:2] == [("success", 0), ("idle", 0)]
+    films[:] = [None] * 9  # no interruption any more
+    run(config)
+    assert films[9:] == [("success", 1), ("idle", 1)] and log.read_bytes().startswith(first)
+    log.write_bytes(first[:90] + b"x" + first[91:] + log.read_bytes()[len(first) :])
+    run(config)
+    assert films[11:] == [("success", 0), ("idle", 0)] and "1 damaged lines (1)" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run/summary.json").read_text())["models"]["oracle"]["clips"] == 4
+    with pytest.raises(FileExistsError, match=r"other settings.*frames: 14 there, 15 here"):
+        run({**config, "frames": 15})
+
+
 def test_rows_are_resampled_by_layout(folder):
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    rows = rows_in(folder)
     noisy = [row for row in rows if row["model"] == "oracle noise=0.01"]
     low, high = intervals(noisy, ["mae_mm"], times=50)["mae_mm"]
     assert low <= summarise(noisy)["mae_mm"] <= high
@@ -79,10 +120,10 @@ def test_rows_are_resampled_by_layout(folder):
 
 
 def test_a_row_is_plain_json(folder):
-    from spatial_reward.benchmark.reward_recordings import layouts, load_clip
+    from spatial_reward.benchmark.reward_recordings import load_clip, recorded_layouts
     from spatial_reward.benchmark.reward_scorers import load_scorer
 
-    clip = load_clip(layouts(folder / "clips")[0][0])
+    clip = load_clip(next(iter(recorded_layouts(folder / "clips").values()))[0])
     row = clip_row(clip, load_scorer({"name": "clock"}))
     assert json.loads(json.dumps(row, allow_nan=False)) == row and row["std_m"] == [None] * len(clip.frames)
 

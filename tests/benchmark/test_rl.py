@@ -175,7 +175,7 @@ def test_demonstrations_are_refused_where_they_cannot_be_stored(algorithm, chang
 
 
 def test_plans_are_completed_and_overruled():
-    assert plan_of(REACH, config()) == Plan("sac", 60, 0.95, 4, dense=20.0)
+    assert plan_of(REACH, config()) == Plan("sac", 60, 0.95, 4, dense=50.0)
     assert plan_of("Other-v0", config(steps=None)).steps == 200_000
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -54,8 +53,6 @@ def run(config: Config) -> Path:
     model = load_talker(config["model"])
     folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
     with AnswerLog(folder, _settings(config)) as log:
-        if log.damaged:
-            print(f"{log.path}: {len(log.damaged)} damaged lines; they are asked again", file=sys.stderr)
         ask(items, model, log, config)
         results = results_of(items, log.lines, config)
         title, command = results["title"], results["command"]
