@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from spatial_reward.envs.late_worker import Job, Worker
 from spatial_reward.envs.observed import Observation
 from spatial_reward.envs.schedules import Schedule
-from spatial_reward.envs.scoring import (
-    Recorder,
-    Score,
-    ScoredEpisode,
-    TrueDistance,
-    answer_all,
-    entries,
-    note,
-)
+from spatial_reward.envs.scoring import Recorder, Score, ScoredEpisode, TrueDistance, entries, note
 from spatial_reward.envs.turns import PromptScorer, Scorer, Tally, Turn
-from spatial_reward.rewards.asked import question_key
-from spatial_reward.types import Answer, Model, Signal
+from spatial_reward.types import Model, Signal
 
 
 class LateReward(NamedTuple):
-    """The final reward of a step, which is what the schedule "sync" would have given.
+    """The final reward of a step: what the schedule "sync" would have given.
+
+    Where only every k-th step is measured, those between are given values on the line from the measurement
+    before to the one after.
 
     Attributes:
         step: Number of the call of `step` that it belongs to, from 0, over the wrapper's life.
@@ -124,6 +117,8 @@ class LateScorer:
 
     def _finish(self, left: int) -> None:
         """Wait for the oldest jobs until so many are left, and pass their final scores on."""
+        if not left:
+            self._worker.settle()
         while len(self._jobs) > left:
             job = self._jobs.popleft()
             for turn, score in zip(job.turns, job.result(), strict=True):
@@ -171,97 +166,3 @@ class Provisional:
     ) -> dict[str, float | bool]:
         info = entries(self._signal, env_reward, extra, held, lag=float(self._steps - self._measured_at))
         return {**info, **self._truth.entry(seen)}
-
-
-class Job:
-    """Turns of one step that are scored in the worker.
-
-    Args:
-        step: Number of the step.
-        turns: In order.
-    """
-
-    def __init__(self, step: int, turns: tuple[Turn, ...]) -> None:
-        """Nothing is done yet."""
-        self.step, self.turns, self.latency = step, turns, 0.0
-        self.done = threading.Event()
-        self.scores: list[Score] = []
-        self.error: BaseException | None = None
-
-    def result(self) -> list[Score]:
-        """Wait for the scores; raise what the model has raised."""
-        self.done.wait()
-        if self.error is not None:
-            raise self.error
-        return self.scores
-
-
-class Worker:
-    """A thread that scores jobs in their order.
-
-    A model whose answers do not depend on `Question.previous` says so by `follows = False`: then all that
-    waits is answered in one batch. Else each step is asked after the one before is answered, as with "sync".
-
-    Args:
-        model: What answers.
-    """
-
-    def __init__(self, model: Model) -> None:
-        """The thread starts with the first jobs."""
-        self._model, self._follows = model, bool(getattr(model, "follows", True))
-        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def give(self, jobs: list[Job]) -> None:
-        """Queue jobs."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="spatial-reward model", daemon=True)
-            self._thread.start()
-        self._queue.put(jobs)
-
-    def close(self) -> None:
-        """End the thread after the call of the model that it is in."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        while (jobs := self._queue.get()) is not None:
-            while not self._follows and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    return self._score(jobs)
-                jobs = jobs + more
-            for batch in [[job] for job in jobs] if self._follows else [jobs]:
-                self._score(batch)
-
-    def _score(self, jobs: list[Job]) -> None:
-        try:
-            score_jobs(self._model, jobs)
-        except BaseException as error:
-            for job in jobs:
-                job.error = error
-        for job in jobs:
-            job.done.set()
-
-
-def score_jobs(model: Model, jobs: Sequence[Job]) -> None:
-    """Score the turns of jobs with one call of the model.
-
-    An episode may ask less about a later frame once the answers about an earlier one are known; so it is
-    asked again, and gets the answers to what it still asks.
-    """
-    turns = [turn for job in jobs for turn in job.turns]
-    asked = [turn.episode.questions(turn.seen) for turn in turns]
-    answers, latency = answer_all(model, asked)
-    known = iter(
-        [dict(zip(map(question_key, q), a, strict=True)) for q, a in zip(asked, answers, strict=True)]
-    )
-    for job in jobs:
-        job.scores = [turn.score(_answers(turn, next(known))) for turn in job.turns]
-        job.latency = latency
-
-
-def _answers(turn: Turn, known: dict[object, Answer]) -> list[Answer]:
-    return [known[question_key(question)] for question in turn.episode.questions(turn.seen)]

@@ -20,7 +20,9 @@ class Schedule:
     - "episode": measured when an episode ends, all its frames at once.
 
     The last two give provisional rewards, made of the newest measurement there is: with shaping they still
-    telescope. The rewards of "sync" follow, see `LateReward`.
+    telescope. The rewards of "sync" follow, see `LateReward`. With `every=n` only every n-th step is
+    measured, and the values between lie on a line; held values, and so rewards that come in lumps, are bad
+    for algorithms that bootstrap from the next step, such as SAC.
 
     Attributes:
         name: One of the four.
@@ -77,12 +79,17 @@ def combined(schedule: Schedule | str, every: int) -> tuple[Schedule, int]:
     """Return the schedule, and of how many steps one is judged.
 
     Raises:
-        ValueError: If both say so.
+        ValueError: If both say so, or a late step would wait for a frame after those it may wait for.
     """
     schedule = parse_schedule(schedule)
     if schedule.name == "hold" and every != 1:
         raise ValueError(
             f"schedule={str(schedule)!r} and every={every} say the same thing: give one of them."
+        )
+    if schedule.name == "lagged" and every - 1 > schedule.steps:
+        raise ValueError(
+            f"With every={every} a step is scored by a measurement up to {every - 1} steps after it, which "
+            f"schedule={str(schedule)!r} does not wait for: take lagged({every - 1}) or more."
         )
     return schedule, max(schedule.every, every) if every >= 1 else every
 

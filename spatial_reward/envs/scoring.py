@@ -192,10 +192,38 @@ class ScoredEpisode:
         self, seen: Observation | None, answers: Sequence[Answer], env_reward: float, terminated: bool
     ) -> Score:
         """Score a step by what was observed after it; None: this step is not judged."""
-        self.steps += 1
+        return self._paid(seen, self._signal(seen, answers), env_reward, terminated)
+
+    def catch_up(
+        self,
+        env_rewards: Sequence[float],
+        seen: Observation | None,
+        answers: Sequence[Answer],
+        env_reward: float,
+        terminated: bool,
+    ) -> list[Score]:
+        """Score steps that were not judged, by their rewards, and then the one that was, as `step`.
+
+        The values of the former lie on the line from the one used last to that of the latter.
+        """
         signal = self._signal(seen, answers)
+        line = self.shaping.line(signal, len(env_rewards))
+        scores = [
+            self._paid(None, None, own, False, value) for own, value in zip(env_rewards, line, strict=True)
+        ]
+        return [*scores, self._paid(seen, signal, env_reward, terminated)]
+
+    def _paid(
+        self,
+        seen: Observation | None,
+        signal: Signal | None,
+        env_reward: float,
+        terminated: bool,
+        value: float | None = None,
+    ) -> Score:
+        self.steps += 1
         terminated = terminated or (self._succeeded(signal) and self.scoring.terminate_on_success)
-        total, extra, held = self.shaping.step(signal, env_reward, terminated=terminated)
+        total, extra, held = self.shaping.step(signal, env_reward, terminated=terminated, value=value)
         info = {**entries(signal, env_reward, extra, held), **self._truth.entry(seen)}
         return Score(total, terminated, info, signal, self.steps)
 

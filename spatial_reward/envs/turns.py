@@ -38,6 +38,13 @@ class Turn(NamedTuple):
             return self.episode.begin(answers)
         return self.episode.step(self.seen, answers, self.reward, self.terminated)
 
+    def scores_after(self, others: Sequence[Turn], answers: Sequence[Answer]) -> list[Score]:
+        """Return the scores of turns of this episode that were not judged, and of this one, which was."""
+        if not others:
+            return [self.score(answers)]
+        rewards = [turn.reward for turn in others]
+        return self.episode.catch_up(rewards, self.seen, answers, self.reward, self.terminated)
+
 
 class Tally:
     """Counts of a training: steps, how many of them had no new measurement, and episodes.

@@ -103,11 +103,31 @@ class Shaping:
         self.value = self._read(signal)
         return self.value is not None
 
-    def step(self, signal: Signal | None, env_reward: float, *, terminated: bool = False) -> Reward:
-        """Return the reward of a step that led to a frame with this signal; None: it was not judged."""
-        fresh = self._read(signal)
-        extra = self.weight * self._extra(fresh, terminated)
-        return Reward(self.env_weight * env_reward + extra, extra, fresh is None)
+    def step(
+        self,
+        signal: Signal | None,
+        env_reward: float,
+        *,
+        terminated: bool = False,
+        value: float | None = None,
+    ) -> Reward:
+        """Return the reward of a step that led to a frame with this signal; None: it was not judged.
+
+        A step that was not judged may be given a `value` to use all the same, such as one of `line`.
+        """
+        measured = self._read(signal)
+        extra = self.weight * self._extra(measured if value is None else value, terminated)
+        return Reward(self.env_weight * env_reward + extra, extra, measured is None)
+
+    def line(self, signal: Signal | None, count: int) -> list[float | None]:
+        """Return values for steps between the frame seen last and the one of this signal, on a line.
+
+        None each, so that the last value is held, where there is no value at either end.
+        """
+        before, after = self.value, self._read(signal)
+        if before is None or after is None:
+            return [None] * count
+        return [before + (after - before) * number / (count + 1) for number in range(1, count + 1)]
 
     def _read(self, signal: Signal | None) -> float | None:
         """Return the value that the mode takes from a signal; None where it must not be used."""

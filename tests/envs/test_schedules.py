@@ -9,7 +9,8 @@ from late_envs import GOAL, Batching, Following, Line
 from numpy.testing import assert_array_equal
 
 from spatial_reward import Answer
-from spatial_reward.envs.late import LateScorer, Worker
+from spatial_reward.envs.late import LateScorer
+from spatial_reward.envs.late_worker import Worker
 from spatial_reward.envs.observed import KEY, Observed
 from spatial_reward.envs.schedules import Schedule, combined, parse_schedule
 from spatial_reward.envs.vector import VectorSpatialReward, make_vector
@@ -38,7 +39,7 @@ def test_what_is_no_schedule_is_told(text):
 
 def test_hold_and_every_are_the_same_thing():
     assert combined("hold(3)", 1) == (Schedule("hold", 3), 3)
-    assert combined("lagged(2)", 4) == (Schedule("lagged", 2), 4)
+    assert combined("lagged(3)", 4) == (Schedule("lagged", 3), 4)
     with pytest.raises(ValueError, match="say the same"):
         combined("hold(3)", 2)
 
@@ -93,6 +94,68 @@ def test_late_rewards_are_those_of_sync_to_the_bit(mode, schedule, model):
 def test_other_rewards_come_late_as_well(schedule, reward):
     _, expected, _, _ = run(AutoresetMode.SAME_STEP, "sync", Following(), reward=reward)
     assert_array_equal(run(AutoresetMode.SAME_STEP, schedule, Following(), reward=reward)[1], expected)
+
+
+class Seldom(Line):
+    """A ball that is looked at every n-th step, and at the end of an episode."""
+
+    every = 3
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        if self.count % self.every and not (terminated or truncated):
+            del info[KEY]
+        return observation, reward, terminated, truncated, info
+
+
+def between(schedule, mode=AutoresetMode.NEXT_STEP, reset_at=(), **options):
+    """Return final rewards and infos by step and slot, and the true potentials (T, N), of seldom looks."""
+    late, true = [], []
+    limits = (5, 7, 50)
+    env = SyncVectorEnv([lambda limit=n: Seldom(limit) for n in limits], autoreset_mode=mode)
+    env = VectorSpatialReward(
+        env, GOAL, Oracle(), schedule=schedule, on_late=late.append, gamma=0.9, **options
+    )
+    env._every = Seldom.every
+    env.reset(seed=3)
+    for step in range(30):
+        if step in reset_at:
+            env.reset(seed=step)
+        env.step(0.3 * actions(step))
+        true.append([-abs(one.place()[0]) for one in env.unwrapped.envs])
+    env.settle()
+    env.close()
+    return {(one.step, one.slot): one for one in late}, np.array(true)
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+@pytest.mark.parametrize("schedule", ["lagged(2)", "lagged(9)", "episode"])
+def test_values_between_measurements_lie_on_a_line(schedule, mode):
+    late, true = between(schedule, mode, reward="metric", env_weight=0.0)
+    assert len(late) > 75
+    # The third environment runs for 50 steps: it is looked at after its steps 3, 6, ..., numbered from 0.
+    for step in range(3, 27):
+        low = (step + 1) // 3 * 3 - 1
+        share = (step - low) / 3
+        expected = (1 - share) * true[low, 2] + share * true[low + 3, 2]
+        assert late[step, 2].reward == pytest.approx(expected, abs=1e-12)
+        assert late[step, 2].info["spatial_reward/held"] == bool((step + 1) % 3)
+        assert late[step, 2].info["spatial_reward/valid"] == (not (step + 1) % 3)
+
+
+def test_shaping_on_a_line_telescopes():
+    late, true = between("lagged(4)", env_weight=0.0)
+    rewards = [late[step, 2].reward for step in range(30)]
+    line = Seldom()
+    line.reset(seed=5)  # the seed of the third of three environments
+    start = -abs(line.place()[0])
+    assert 0.9 ** np.arange(30) @ rewards == pytest.approx(0.9**30 * true[29, 2] - start, abs=1e-9)
+    assert np.abs(rewards).max() < 0.5 * np.abs(np.diff(true[2::3, 2])).max()  # not in lumps
+
+
+def test_an_episode_that_is_left_does_not_block_the_loop():
+    late, _ = between("lagged(2)", reset_at=(10, 20))
+    assert all((step, 2) in late for step in range(30))
 
 
 @pytest.mark.parametrize("schedule", ["lagged(2)", "episode"])
@@ -222,6 +285,7 @@ def test_a_closed_worker_leaves_no_thread():
     [
         (dict(schedule="lagging(2)"), "`schedule` must be sync"),
         (dict(schedule="hold(2)", every=3), "say the same"),
+        (dict(schedule="lagged(2)", every=4), r"take lagged\(3\) or more"),
         (dict(schedule="lagged(2)", terminate_on_success=True), "terminate_on_success=True does not go with"),
         (dict(schedule="sync", on_late=print), "`on_late` needs schedule='lagged"),
     ],
