@@ -21,8 +21,10 @@ class Schedule:
 
     The last two give provisional rewards, made of the newest measurement there is: with shaping they still
     telescope. The rewards of "sync" follow, see `LateReward`. With `every=n` only every n-th step is
-    measured, and the values between lie on a line; held values, and so rewards that come in lumps, are bad
-    for algorithms that bootstrap from the next step, such as SAC.
+    measured, and the values between lie on a line.
+
+    Fewer measurements are less to learn from: take "hold" where actions change slowly, or where the model
+    would else be too slow.
 
     Attributes:
         name: One of the four.
