@@ -24,17 +24,23 @@ def run(config: Config) -> Path:
 
     Raises:
         ValueError: If a part or a number makes no sense.
+        RuntimeError: If a part fails; the others are measured and written before.
     """
     _check(config)
     final = Path(config["out"]) if config["out"] else default_folder("benchmark")
     with output_folder(final) as folder:
-        rows, skipped = measured(config)
-        text = page(rows, skipped, config)
+        rows, skipped, failed = measured(config)
+        reasons = {part: f"It failed: {error!r}" for part, error in failed.items()}
+        text = page(rows, skipped | reasons, config)
         (folder / "speed.md").write_text(text)
         (folder / "speed.json").write_text(json.dumps([jsonable(row._asdict()) for row in rows], indent=1))
         metrics = {f"{row.part}: {row.what}": row.ratio for row in rows}
         write_summary(folder, command="benchmark", seed=config["seed"], config=config, metrics=metrics)
     print(text)
+    for part, error in failed.items():
+        raise RuntimeError(
+            f"The part {part!r} failed ({error!r}); what was measured is in {final}."
+        ) from error
     return final
 
 
@@ -55,11 +61,12 @@ def _is(value: object, kind: Any, least: float) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and least <= value < float("inf")
 
 
-def measured(config: Config) -> tuple[list[Speed], dict[str, str]]:
-    """Return the lines of all parts, and why some were skipped."""
+def measured(config: Config) -> tuple[list[Speed], dict[str, str], dict[str, Exception]]:
+    """Return the lines of all parts, why some were skipped, and the errors of those that failed."""
     full = {**config, "threads": config["threads"] or min(2, len(os.sched_getaffinity(0)))}
     rows: list[Speed] = []
     skipped: dict[str, str] = {}
+    failed: dict[str, Exception] = {}
     for part in config["parts"]:
         try:
             for row in PARTS[part](full):
@@ -67,7 +74,9 @@ def measured(config: Config) -> tuple[list[Speed], dict[str, str]]:
                 print(_line(row), flush=True)
         except ImportError as error:
             skipped[part] = str(error)
-    return rows, skipped
+        except Exception as error:
+            failed[part] = error
+    return rows, skipped, failed
 
 
 def page(rows: Sequence[Speed], skipped: Mapping[str, str], config: Config) -> str:

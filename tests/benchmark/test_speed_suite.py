@@ -73,6 +73,19 @@ def test_a_part_whose_library_is_missing_is_skipped_and_said(tmp_path, monkeypat
     assert all(row["ours"] > 0 and row["theirs"] > 0 and row["p95"] >= 0 for row in rows)
 
 
+def test_a_part_that_fails_costs_nothing_but_itself(tmp_path, monkeypatch):
+    def broken(config):
+        yield speed_turns.Speed("training", "a", "ms", 1.0, 1.0, "b", 2.0, 2.0)
+        raise FloatingPointError("out of order")
+
+    monkeypatch.setitem(PARTS, "training", broken)
+    with pytest.raises(RuntimeError, match=r"'training' failed.*out of order.*what was measured is in"):
+        speed("parts=[training,step]", f"out={tmp_path / 'out'}")
+    assert "Not measured: training. It failed: FloatingPointError" in (tmp_path / "out/speed.md").read_text()
+    rows = json.loads((tmp_path / "out/speed.json").read_text())
+    assert [row["part"] for row in rows] == ["training"] + ["step"] * 3
+
+
 @pytest.mark.slow
 def test_every_part_is_measured(tmp_path):
     folder = speed(f"out={tmp_path / 'out'}")
