@@ -56,7 +56,14 @@ SMALLER = [
     ("benchmark/README.md", "benchmark suite=multispa model=rgbd", ("out=OTHER_RUN",)),
     ("", "benchmark set=questions", ("subtasks=[depth_est_dot,obj_vec_coord_pstudio]", "report=false")),
     ("", "benchmark suite=reward", ("episodes=1", "frames=8", "behaviours=[success,idle]")),
-    ("", "benchmark suite=rl", ("steps=40", "seeds=1", "evaluations=1", "episodes=1", "size=64")),
+    (
+        "",
+        "benchmark suite=rl",
+        (
+            *("envs=[SpatialReward/Reach-v0]", "rewards=[shaping,clock]", "jobs=1"),
+            *("steps=40", "seeds=1", "evaluations=1", "episodes=1", "size=64"),
+        ),
+    ),
     ("", "benchmark suite=speed", ("parts=[network,step,rendering]", "rounds=1", "seconds=0.05")),
     ("", "train model=vlm", _TINY),
 ]
