@@ -67,6 +67,21 @@ class View:
         return np.asarray(np.stack([across, along], axis=-1) / 2)
 
     @cached_property
+    def _layers(self) -> Images:
+        """Depth and colour (H * W, 4), one picture."""
+        return np.concatenate([self.depth[..., None], self.colour], axis=-1).reshape(-1, 4)
+
+    def around(
+        self, column: NDArray[np.int64], row: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return depths (N,) at pixels off the border, and slopes (N, 4, 2) of depth and colour [1/px]."""
+        width = self.depth.shape[1]
+        index = row * width + column
+        beside: Images = self._layers.take(index + np.array([[1], [-1], [width], [-width]]), axis=0)
+        slope = np.stack([beside[0] - beside[1], beside[2] - beside[3]], axis=-1, dtype=np.float32)
+        return self._layers[index, 0], slope / np.float32(2)
+
+    @cached_property
     def points(self) -> Array:
         """Surface points (H, W, 3) in camera axes [m]."""
         height, width = self.depth.shape

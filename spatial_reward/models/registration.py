@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -64,10 +64,8 @@ class _Laid(NamedTuple):
 
     moved: Array  # (N, 3) in the reference camera's axes
     seen: Array  # (N, 3) in the current camera's axes
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
     inside: NDArray[np.bool_]
-    depth_slope: NDArray[np.float32]  # (N, 2) [m/px]
+    slope: NDArray[np.float32]  # (N, 4, 2) of depth [m] and colour, along x and y [1/px]
     depth_error: Array  # (N,) measured minus predicted depth [m]
     colour_error: NDArray[np.float32]  # (N, 3)
 
@@ -80,14 +78,13 @@ def tolerance(depth: Array) -> Array:
 def support(region: Region, sight: Sight, motion: Array) -> Support:
     """Tell how well the picture agrees with the region moved by `motion` (4, 4)."""
     laid = _lay(region, sight, motion)
-    allowed = 1.5 * tolerance(laid.seen[:, 2])
-    colour = np.linalg.norm(laid.colour_error, axis=1)
-    error = np.nan_to_num(laid.depth_error, nan=np.inf)
+    allowed, error, colour = 1.5 * tolerance(laid.seen[:, 2]), laid.depth_error, _length(laid.colour_error)
     agreeing = laid.inside & (np.abs(error) < allowed) & (colour < SAME_COLOUR)
     hidden = laid.inside & (error < -allowed)
-    likeness = np.where(laid.inside, np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (colour / 13) ** 2), 0)
+    likeness = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (colour / 13) ** 2)
+    likeness = np.where(laid.inside & np.isfinite(error), likeness, 0)
     shares = (likeness, agreeing, hidden, laid.inside & ~agreeing & ~hidden, ~laid.inside)
-    return Support(*(float(region.weight @ share) for share in shares))
+    return Support(*(region.weight @ np.stack(shares, axis=1)).tolist())
 
 
 def align(
@@ -131,8 +128,7 @@ def nearby(region: Region, sight: Sight, motion: Array, *, reach: int = 10, stri
     seen = transform(sight.current_from_reference, transform(motion, region.points[chosen]))
     offsets = np.arange(-reach, reach + 1, stride)
     shift = np.stack(np.meshgrid(offsets, offsets), -1).reshape(-1, 2)
-    pixels = np.nan_to_num(sight.view.camera.pixels(seen), nan=-1e6)
-    column, row, inside = _cells(sight.view, pixels[None] + shift[:, None])
+    column, row, inside = _cells(sight.view, sight.view.camera.pixels(seen)[None] + shift[:, None])
     error = np.where(inside, sight.view.depth[row, column] - seen[None, :, 2], np.nan)
     colour = np.linalg.norm(sight.view.colour[row, column] - region.colour[chosen][None], axis=-1)
     depth = _common_depth(np.where((np.abs(error) < 0.04) & (colour < SAME_COLOUR), error, np.nan))
@@ -146,22 +142,25 @@ def _lay(region: Region, sight: Sight, motion: Array) -> _Laid:
     moved = transform(motion, region.points)
     seen = transform(sight.current_from_reference, moved)
     view = sight.view
-    pixels = np.nan_to_num(view.camera.pixels(seen), nan=-1e6)
+    pixels = view.camera.pixels(seen)
     column, row, inside = _cells(view, pixels)
-    nearest = view.depth[row, column]
-    slope = view.slope(view.depth, column, row)
-    beside = pixels - np.stack([column, row], -1) - 0.5
-    sloped = nearest + (slope * np.where(inside[:, None], beside, 0)).sum(axis=1)
-    measured = np.where(np.abs(sloped - nearest) < 0.01, sloped, nearest)  # not across a depth edge
-    colour = _bilinear(view.colour, np.where(inside[:, None], pixels, 1.0))
-    return _Laid(moved, seen, row, column, inside, slope, measured - seen[:, 2], colour - region.colour)
+    nearest, slope = view.around(column, row)
+    pixels = np.where(inside[:, None], pixels, 1.5)
+    off = slope[:, 0, 0] * (pixels[:, 0] - column - 0.5) + slope[:, 0, 1] * (pixels[:, 1] - row - 0.5)
+    measured = np.where(np.abs(off) < 0.01, nearest + off, nearest)  # not across a depth edge
+    colour = _bilinear(view.colour, pixels)
+    return _Laid(moved, seen, inside, slope, measured - seen[:, 2], colour - region.colour)
 
 
 def _cells(view: View, pixels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return column, row and whether they are inside, one pixel off the border, of pixels (..., 2)."""
+    """Return column, row and whether they are inside, one pixel off the border, of pixels (..., 2).
+
+    Those of pixels outside, or NaN, are 1.
+    """
     height, width = view.depth.shape
-    inside = np.asarray(((pixels >= 1) & (pixels < [width - 1, height - 1])).all(-1))
-    column, row = np.moveaxis(np.where(inside[..., None], pixels, 0).astype(np.int64), -1, 0)
+    x, y = pixels[..., 0], pixels[..., 1]
+    inside = (x >= 1) & (y >= 1) & (x < width - 1) & (y < height - 1)
+    column, row = (np.where(inside, one, 1).astype(np.int64) for one in (x, y))
     return column, row, inside
 
 
@@ -173,30 +172,38 @@ def _bilinear(image: NDArray[np.float32], pixels: Array) -> NDArray[np.float32]:
 def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) -> tuple[Array, Array]:
     """Linearise depth and colour errors in a small motion about the centre, with robust weights."""
     rows = _jacobian(sight, laid)
-    usable = laid.inside & np.isfinite(laid.depth_error) & np.isfinite(rows[:, 0]).all(axis=1)
+    usable = laid.inside & np.isfinite(laid.depth_error) & np.isfinite(rows[:, 0]).all(axis=0)
+    rows[..., ~usable] = 0.0
     error = np.where(usable, laid.depth_error, 0.0)
-    rows = np.where(usable[:, None, None], rows, 0.0)
     share = region.weight * len(region.weight) * usable
-    off = np.linalg.norm(laid.colour_error, axis=1)
-    trust = share * np.clip(1 - (error / gate) ** 2, 0, None) ** 2 * (2 / tolerance(laid.seen[:, 2])) ** 2
-    like = share * (np.abs(error) < 3 * gate) / (1 + (off / 20) ** 2) ** 2 / COLOUR_NOISE**2
-    weighted = rows * np.stack([trust, like, like, like], axis=1)[..., None]
-    errors = np.concatenate([error[:, None], laid.colour_error], axis=1)
-    weighted, rows = weighted.reshape(-1, 6), rows.reshape(-1, 6)
-    return weighted.T @ rows, -weighted.T @ errors.ravel()
+    trust = share * np.maximum(1 - (error / gate) ** 2, 0) ** 2 * (2 / tolerance(laid.seen[:, 2])) ** 2
+    unlike = 1 + (_length(laid.colour_error) / 20) ** 2
+    like = share * (np.abs(error) < 3 * gate) / unlike**2 / COLOUR_NOISE**2
+    weighted = (rows * np.stack([trust, like, like, like])).reshape(6, -1)
+    errors = np.concatenate([error[None], laid.colour_error.T])
+    return weighted @ rows.reshape(6, -1).T, -weighted @ errors.ravel()
 
 
 def _jacobian(sight: Sight, laid: _Laid) -> Array:
-    """Return how depth and colours change (N, 4, 6) with a turn [rad] about the centre and a shift [m]."""
-    colour = sight.view.slope(sight.view.colour, laid.column, laid.row)
-    depth = np.clip(laid.depth_slope, -0.01, 0.01)
-    focal, deep = np.diag(sight.view.camera.intrinsics)[:2], laid.seen[:, 2, None, None]
-    sideways = np.concatenate([depth[:, None], colour], axis=1) * (focal / deep)  # (N, 4, 2) [1/m]
-    ahead = -sideways @ (laid.seen[:, :2, None] / deep)
-    ahead[:, 0] -= 1
-    shift = np.concatenate([sideways, ahead], axis=2) @ sight.current_from_reference[:3, :3]
-    arms = laid.moved - laid.moved.mean(axis=0)
-    return np.concatenate([np.cross(arms[:, None], shift), shift], axis=2)
+    """Return how depth and colours change (6, 4, N) with a turn [rad] about the centre and a shift [m]."""
+    slope = laid.slope.transpose(2, 1, 0).astype(float)  # (2, 4, N)
+    slope[:, 0] = np.clip(slope[:, 0], -0.01, 0.01)
+    x, y, deep = laid.seen.T
+    focal = np.diag(sight.view.camera.intrinsics)
+    across, along = slope[0] * (focal[0] / deep), slope[1] * (focal[1] / deep)  # (4, N) [1/m]
+    ahead = -across * (x / deep) - along * (y / deep)
+    ahead[0] -= 1
+    seen = np.stack([across, along, ahead]).reshape(3, -1)
+    rows = np.empty((6, 4, len(deep)))
+    rows[3:] = (sight.current_from_reference[:3, :3].T @ seen).reshape(3, 4, -1)
+    (a, b, c), (u, v, w) = (laid.moved - laid.moved.mean(axis=0)).T, rows[3:]
+    rows[0], rows[1], rows[2] = b * w - c * v, c * u - a * w, a * v - b * u  # arm x shift
+    return rows
+
+
+def _length(vectors: Any) -> Any:
+    """Return the lengths (N,) of vectors (N, 3)."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 def _damping(turn: bool) -> Array:
