@@ -43,7 +43,8 @@ class SpatialReward(RecordConstructorArgs, gym.Wrapper[Any, Any, Any, Any]):
         size: Of the simulator's pictures, (width, height) or one number for both [px].
         references: Use these instead of finding the goal's names in the simulator.
         calibration: Camera of the pictures of `env.render()`.
-        every: Judge every n-th step, and the last one of an episode.
+        every: Judge every n-th step, and the last one of an episode. With a late schedule, the values between
+            lie on a line; else the last one is held.
         schedule: When the model is asked: "sync", "hold(k)", which is every=k, "lagged(k)" or "episode"; see
             `Schedule`.
         on_late: Gets the final reward of every step (a `LateReward`) where the schedule is late.
