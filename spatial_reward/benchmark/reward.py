@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from zlib import crc32
 
 from spatial_reward.benchmark.answer_log import AnswerLog
 from spatial_reward.benchmark.loading import weights_of
@@ -16,7 +17,7 @@ from spatial_reward.benchmark.reward_episodes import Stage, recipe_of
 from spatial_reward.benchmark.reward_recordings import clip_path, load_clip, recorded_layouts, save_clip
 from spatial_reward.benchmark.reward_report import write_markdown, write_pictures
 from spatial_reward.benchmark.reward_rows import Row, clip_row, instruction_row
-from spatial_reward.benchmark.reward_scorers import Scorer, load_scorer
+from spatial_reward.benchmark.reward_scorers import Judged, Scorer, load_scorer
 from spatial_reward.benchmark.reward_table import intervals, summarise
 from spatial_reward.envs.camera_path import CameraPath, orbit
 from spatial_reward.envs.experts import idle
@@ -59,8 +60,8 @@ class Layout(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of its line in the log."""
-        return f"{self.env} {self.seed}"
+        """Name of its line in the log; recorded clips that are added make it another."""
+        return f"{self.env} {self.seed}" + (f" ({len(self.recorded)} clips)" if self.recorded else "")
 
 
 def run(config: Config) -> Path:
@@ -110,8 +111,8 @@ def _check(config: Config) -> None:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Return what a layout's rows depend on."""
-    named = [one for one in [config["model"], *(config["baselines"] or [])] if not isinstance(one, str)]
-    weights = [weights_of(one) for one in named]
+    models = [config["model"], *(config["baselines"] or [])]
+    weights = [weights_of({"name": one} if isinstance(one, str) else one) for one in models]
     kept = ("behaviours", "frames", "noise", "model", "baselines", "recorded", "record")
     return {"suite": "reward", "weights": weights, **{key: config[key] for key in kept}}
 
@@ -150,6 +151,9 @@ def _score_all(todo: Sequence[Layout], scorers: Sequence[Scorer], config: Config
     from rich.progress import track
 
     for layout, clips in track(filmed(todo, config), description="layouts", total=len(todo)):
+        for scorer in scorers:
+            if isinstance(scorer, Judged):
+                scorer.reseed([layout.seed, crc32(layout.env.encode())])
         _keep(clips, log.path.parent, config["record"])
         log.append([{"id": layout.name, "rows": list(rows_of(clips, scorers))}])
 

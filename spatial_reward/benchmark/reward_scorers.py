@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from time import perf_counter
@@ -16,6 +16,7 @@ from spatial_reward.benchmark.reward_clips import Clip, followed
 from spatial_reward.benchmark.reward_words import in_words
 from spatial_reward.camera import Array
 from spatial_reward.models.clock import ClipScorer
+from spatial_reward.models.oracle import Oracle
 from spatial_reward.rewards import Judge
 from spatial_reward.types import Frame, Model, Signal, uses_depth
 
@@ -95,6 +96,11 @@ class Judged:
     def __init__(self, model: Model, name: str = "") -> None:
         """Keep the model."""
         self.model, self.name = model, name or model.name
+
+    def reseed(self, seed: Sequence[int]) -> None:
+        """Let a noisy model begin anew, so that what it says of clips does not depend on earlier ones."""
+        if isinstance(self.model, Oracle):
+            self.model.reseed(seed)
 
     def curve(self, clip: Clip) -> Curve:
         """Judge one frame after the other."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_reward._require import require
+from spatial_reward.benchmark.rl_demonstrations import check_demonstrations
 from spatial_reward.benchmark.rl_report import write_report
 from spatial_reward.benchmark.rl_rewards import REWARDS, Plan
 from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of
@@ -51,6 +52,7 @@ def run(config: Config) -> Path:
     require("sb3_contrib", "sb3", "training agents")
     _check(config)
     for env_id in config["envs"]:
+        check_demonstrations(plan_of(env_id, config), config)
         make(env_id).close()  # an unknown one is told before anything is written
     folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
     (folder / "runs").mkdir(parents=True, exist_ok=True)

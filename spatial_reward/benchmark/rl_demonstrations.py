@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from spatial_reward.benchmark.rl_rewards import Plan
 from spatial_reward.envs.experts import expert
-from spatial_reward.envs.late import LateScorer
+from spatial_reward.envs.schedules import parse_schedule
 
+OFF_POLICY = ("sac", "tqc", "td3")
 NOISE = 0.1  # standard deviation of what is added to the expert's actions, whose range is 2
+
+
+def check_demonstrations(plan: Plan, config: Mapping[str, Any]) -> None:
+    """Refuse a plan whose demonstrations could not be stored.
+
+    Raises:
+        ValueError: If the algorithm has no replay buffer, the environments are in other processes, or their
+            rewards come late.
+    """
+    late = parse_schedule(config["schedule"]).late
+    if plan.demonstrations and (plan.algorithm not in OFF_POLICY or config["subprocesses"] or late):
+        raise ValueError(
+            f"Demonstrations need an algorithm off policy ({', '.join(OFF_POLICY)}), subprocesses=false, and "
+            f"schedule=sync or hold(k); got {plan.algorithm}, subprocesses={config['subprocesses']} and "
+            f"{config['schedule']}: change that, or take `demonstrations: 0` in the plan."
+        )
 
 
 def demonstrate(agent: Any, env_id: str, episodes: int, seed: int) -> int:
@@ -25,17 +44,9 @@ def demonstrate(agent: Any, env_id: str, episodes: int, seed: int) -> int:
         seed: Of the expert's noise.
 
     Raises:
-        ValueError: If the algorithm has no replay buffer, the environments are elsewhere, their rewards come
-            late, or there is no expert.
+        ValueError: If there is no expert.
     """
-    buffer, envs = getattr(agent, "replay_buffer", None), getattr(agent.env.unwrapped, "envs", None)
-    late = isinstance(getattr(agent.env, "scorer", None), LateScorer)
-    if buffer is None or envs is None or late:
-        raise ValueError(
-            "Demonstrations need an algorithm off policy (sac, tqc, td3), subprocesses=false, schedule=sync"
-            f" or hold(k), got {type(agent).__name__} on {type(agent.env.unwrapped).__name__}"
-            f"{', late' if late else ''}: or take demonstrations: 0 in the plan."
-        )
+    envs = agent.env.unwrapped.envs
     policies = [expert(env_id, seed=seed + number, noise=NOISE) for number in range(len(envs))]
     agent._setup_learn(total_timesteps=0)  # resets the environments
     ended = 0
@@ -43,6 +54,6 @@ def demonstrate(agent: Any, env_id: str, episodes: int, seed: int) -> int:
         actions = np.stack([policy(env, None) for policy, env in zip(policies, envs, strict=True)])
         observations, rewards, dones, infos = agent.env.step(actions)
         stored = agent.policy.scale_action(actions)
-        agent._store_transition(buffer, stored, observations, rewards, dones, infos)
+        agent._store_transition(agent.replay_buffer, stored, observations, rewards, dones, infos)
         ended += int(dones.sum())
     return ended

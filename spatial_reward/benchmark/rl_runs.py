@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from spatial_reward.benchmark.rl_demonstrations import demonstrate
+from spatial_reward.benchmark.rl_demonstrations import OFF_POLICY, demonstrate
 from spatial_reward.benchmark.rl_rewards import MEASURED, Plan, own_env, rewarded_envs
 from spatial_reward.envs.catalogue import RECIPES, Recipe
 from spatial_reward.envs.late import LateReward, LateScorer
@@ -83,7 +83,7 @@ def make_agent(plan: Plan, env: Any, seed: int, options: Mapping[str, Any]) -> A
     algorithm = getattr(home, plan.algorithm.upper())
     policy = "MultiInputPolicy" if hasattr(env.observation_space, "spaces") else "MlpPolicy"
     defaults: dict[str, Any] = {"gamma": plan.gamma, "seed": seed, "device": "cpu"}
-    if plan.algorithm in ("sac", "tqc", "td3"):
+    if plan.algorithm in OFF_POLICY:
         defaults |= _off_policy(plan)
     return algorithm(policy, env, **deepcopy({**defaults, **options}))  # it adds to nested options
 

@@ -30,17 +30,16 @@ def run(config: Config) -> Path:
     final = Path(config["out"]) if config["out"] else default_folder("benchmark")
     with output_folder(final) as folder:
         rows, skipped, failed = measured(config)
-        reasons = {part: f"It failed: {error!r}" for part, error in failed.items()}
-        text = page(rows, skipped | reasons, config)
+        text = page(rows, skipped, failed, config)
         (folder / "speed.md").write_text(text)
         (folder / "speed.json").write_text(json.dumps([jsonable(row._asdict()) for row in rows], indent=1))
         metrics = {f"{row.part}: {row.what}": row.ratio for row in rows}
         write_summary(folder, command="benchmark", seed=config["seed"], config=config, metrics=metrics)
     print(text)
-    for part, error in failed.items():
-        raise RuntimeError(
-            f"The part {part!r} failed ({error!r}); what was measured is in {final}."
-        ) from error
+    if failed:
+        told = "; ".join(f"{part}: {error!r}" for part, error in failed.items())
+        first = next(iter(failed.values()))
+        raise RuntimeError(f"Some parts failed ({told}); what was measured is in {final}.") from first
     return final
 
 
@@ -79,7 +78,9 @@ def measured(config: Config) -> tuple[list[Speed], dict[str, str], dict[str, Exc
     return rows, skipped, failed
 
 
-def page(rows: Sequence[Speed], skipped: Mapping[str, str], config: Config) -> str:
+def page(
+    rows: Sequence[Speed], skipped: Mapping[str, str], failed: Mapping[str, Exception], config: Config
+) -> str:
     """Write the table, with what it was measured on and how."""
     cores = len(os.sched_getaffinity(0))
     lines = [
@@ -95,6 +96,7 @@ def page(rows: Sequence[Speed], skipped: Mapping[str, str], config: Config) -> s
         *map(_line, rows),
         "",
         *(f"Not measured: {part}. {why}" for part, why in skipped.items()),
+        *(f"Incomplete: {part}. {error!r}" for part, error in failed.items()),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

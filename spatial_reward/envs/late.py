@@ -19,7 +19,7 @@ class LateReward(NamedTuple):
     """The final reward of a step: what the schedule "sync" would have given.
 
     Where only every k-th step is measured, those between are given values on the line from the measurement
-    before to the one after.
+    before to the one after, as far as that comes in time: `settle` does not wait for it.
 
     Attributes:
         step: Number of the call of `step` that it belongs to, from 0, over the wrapper's life.
@@ -117,11 +117,9 @@ class LateScorer:
 
     def _finish(self, left: int) -> None:
         """Wait for the oldest jobs until so many are left, and pass their final scores on."""
-        if not left:
-            self._worker.settle()
         while len(self._jobs) > left:
             job = self._jobs.popleft()
-            for turn, score in zip(job.turns, job.result(), strict=True):
+            for turn, score in zip(job.turns, self._worker.finish(job), strict=True):
                 self.tally.count(turn, score)
                 self._provisional[turn.episode].measured(score)
                 note(self._recorder if turn.slot == 0 else None, turn.episode, turn.seen, score, job.latency)

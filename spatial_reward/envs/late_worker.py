@@ -56,6 +56,17 @@ class Waiting(NamedTuple):
     turn: Turn
 
 
+class Release(NamedTuple):
+    """Asks that turns go without the measurement that they wait for: those of a job, of a slot, or all."""
+
+    job: Job | None = None
+    slot: int | None = None
+
+    def holds(self, waiting: Waiting) -> bool:
+        """Tell whether a turn is meant."""
+        return self.job in (None, waiting.job) and self.slot in (None, waiting.turn.slot)
+
+
 class Worker:
     """A thread that scores jobs in their order.
 
@@ -70,7 +81,7 @@ class Worker:
     def __init__(self, model: Model) -> None:
         """The thread starts with the first jobs."""
         self._model, self._follows = model, bool(getattr(model, "follows", True))
-        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Job | Release] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._waiting: WeakKeyDictionary[ScoredEpisode, list[Waiting]] = WeakKeyDictionary()
 
@@ -79,16 +90,21 @@ class Worker:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="spatial-reward model", daemon=True)
             self._thread.start()
-        self._queue.put(jobs)
+        self._queue.put([*jobs])
 
-    def settle(self) -> None:
-        """Let turns that wait for a measurement go without one."""
-        if self._thread is not None:
-            self._queue.put([Job(-1, ())])
+    def finish(self, job: Job) -> list[Score]:
+        """Wait for the scores of a job; raise what the model has raised.
+
+        Turns for which nothing that was given so far is a measurement go without one.
+        """
+        if not job.done.is_set():
+            self._queue.put([Release(job)])
+        return job.result()
 
     def close(self) -> None:
-        """End the thread after the call of the model that it is in."""
+        """End the thread after the call of the model that it is in; what waits goes without a measurement."""
         if self._thread is not None:
+            self._queue.put([Release()])
             self._queue.put(None)
             self._thread.join()
             self._thread = None
@@ -103,16 +119,17 @@ class Worker:
             for batch in [[job] for job in jobs] if self._follows else [jobs]:
                 self._score(batch)
 
-    def _score(self, jobs: Sequence[Job]) -> None:
+    def _score(self, given: Sequence[Job | Release]) -> None:
+        jobs = [one for one in given if isinstance(one, Job)]
         try:
-            self._score_all(jobs)
+            self._score_all(given, jobs)
         except BaseException as error:
             unfinished = [one.job for waiting in self._waiting.values() for one in waiting]
             for job in [*jobs, *unfinished]:
                 job.fail(error)
 
-    def _score_all(self, jobs: Sequence[Job]) -> None:
-        """Score the turns of jobs with one call of the model; a job without turns ends all waiting.
+    def _score_all(self, given: Sequence[Job | Release], jobs: Sequence[Job]) -> None:
+        """Score the turns of jobs with one call of the model.
 
         An episode may ask less about a later frame once the answers about an earlier one are known; so it
         is asked again, and gets the answers to what it still asks.
@@ -122,18 +139,19 @@ class Worker:
         known = iter(
             [dict(zip(map(question_key, q), a, strict=True)) for q, a in zip(asked, answers, strict=True)]
         )
-        for job in jobs:
-            job.latency = latency
-            for number, turn in enumerate(job.turns):
-                self._place(Waiting(job, number, turn), next(known))
-            if not job.turns:
-                self._go_without()
+        for one in given:
+            if isinstance(one, Release):
+                self._release(one)
+                continue
+            one.latency = latency
+            for number, turn in enumerate(one.turns):
+                self._place(Waiting(one, number, turn), next(known))
 
     def _place(self, new: Waiting, known: Mapping[object, Answer]) -> None:
         """Score a turn that was measured, and those of its episode that have waited for that."""
         episode, seen = new.turn.episode, new.turn.seen
         if new.turn.begins:
-            self._go_without(new.turn.slot)  # an episode that was left before its end
+            self._release(Release(slot=new.turn.slot))  # of an episode that was left before its end
         waiting = self._waiting.setdefault(episode, [])
         waiting.append(new)
         if seen is None and not new.turn.begins and not new.turn.over:
@@ -143,10 +161,13 @@ class Worker:
         for one, score in zip(self._waiting.pop(episode), scores, strict=True):
             one.job.put(one.number, score)
 
-    def _go_without(self, slot: int | None = None) -> None:
-        """Score what waits, of one environment or of all, as held."""
+    def _release(self, which: Release) -> None:
+        """Score turns that wait as held."""
         for episode, waiting in list(self._waiting.items()):
-            if slot in (None, waiting[0].turn.slot):
-                for one in waiting:
-                    one.job.put(one.number, one.turn.score([]))
+            for one in filter(which.holds, waiting):
+                one.job.put(one.number, one.turn.score([]))
+            left = [one for one in waiting if not which.holds(one)]
+            if left:
+                self._waiting[episode] = left
+            else:
                 del self._waiting[episode]

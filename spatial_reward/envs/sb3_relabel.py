@@ -18,7 +18,8 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
 
     PPO, A2C and their kin: rewards are set aside during a rollout, and put back when all are final, before
     returns and advantages are computed again. The value of the last observation, which the algorithm adds
-    where an episode was truncated, stays. So everything is as with "sync", to the bit.
+    where an episode was truncated, stays. So everything is as with "sync", to the bit,
+    where every step is measured; else values between two measurements of a rollout lie on a line.
 
     SAC, TQC, TD3, DDPG, DQN: each final reward is written to its slot of the replay buffer when it comes.
     Until then, at most k steps, or an episode, the slot holds the provisional reward.
@@ -28,7 +29,7 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
 
     Args:
         settle: Off-policy: wait for all rewards at the end of every rollout, so that no gradient step ever
-            sees a provisional one. With `train_freq` of one step, that is "sync".
+            sees a provisional one. With `train_freq` of one step, that is "sync", and "hold" with `every`.
         verbose: As for any callback.
     """
 

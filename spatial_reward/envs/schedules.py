@@ -20,8 +20,8 @@ class Schedule:
     - "episode": measured when an episode ends, all its frames at once.
 
     The last two give provisional rewards, made of the newest measurement there is: with shaping they still
-    telescope. The rewards of "sync" follow, see `LateReward`. With `every=n` only every n-th step is
-    measured, and the values between lie on a line.
+    telescope. The rewards of "sync" follow, see `LateReward`; with `every=n`, by which only every n-th step
+    is measured, the values between lie on a line.
 
     Fewer measurements are less to learn from: take "hold" where actions change slowly, or where the model
     would else be too slow.

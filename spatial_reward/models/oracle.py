@@ -30,6 +30,10 @@ class Oracle:
         if not noise >= 0:
             raise ValueError(f"`noise` must not be negative, got {noise}.")
         self.noise = noise
+        self.reseed(seed)
+
+    def reseed(self, seed: int | Sequence[int]) -> None:
+        """Begin another sequence of noise."""
         self._rng = np.random.default_rng(seed)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:

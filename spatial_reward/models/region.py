@@ -77,7 +77,9 @@ class View:
         """Return depths (N,) at pixels off the border, and slopes (N, 4, 2) of depth and colour [1/px]."""
         width = self.depth.shape[1]
         index = row * width + column
-        beside: Images = self._layers.take(index + np.array([[1], [-1], [width], [-width]]), axis=0)
+        beside: Images = self._layers.take(
+            index + np.array([[1], [-1], [width], [-width]]), axis=0, mode="clip"
+        )
         slope = np.stack([beside[0] - beside[1], beside[2] - beside[3]], axis=-1, dtype=np.float32)
         return self._layers[index, 0], slope / np.float32(2)
 

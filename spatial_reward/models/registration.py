@@ -186,7 +186,7 @@ def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) ->
 
 def _jacobian(sight: Sight, laid: _Laid) -> Array:
     """Return how depth and colours change (6, 4, N) with a turn [rad] about the centre and a shift [m]."""
-    slope = laid.slope.transpose(2, 1, 0).astype(float)  # (2, 4, N)
+    slope = laid.slope.transpose(2, 1, 0).copy()  # (2, 4, N)
     slope[:, 0] = np.clip(slope[:, 0], -0.01, 0.01)
     x, y, deep = laid.seen.T
     focal = np.diag(sight.view.camera.intrinsics)

@@ -22,7 +22,7 @@ USED: dict[Mode, str] = {
 
 
 class Reward(NamedTuple):
-    """What the learner gets: `env_weight * env_reward + extra`; `held`: no new measurement was used."""
+    """What the learner gets: `env_weight * env_reward + extra`; `held`: it has no measurement of its own."""
 
     total: float
     extra: float
@@ -58,6 +58,9 @@ class Shaping:
       "delta" carries the progress. A terminated step is not uncertain (Phi(s') = 0): it is paid out;
     - "lcb": potentials count as Phi - `beta` std; unusable are those of unknown std;
     - "none": every valid measurement is used as it is.
+
+    A step that was not judged counts as one without a usable measurement, unless it is given a `value`, as
+    late schedules do.
 
     Args:
         mode: One of the above.

@@ -15,10 +15,17 @@ QUICK = ("envs=[SpatialReward/Lift-v0]", "episodes=2", "frames=14", "model=oracl
 BASELINES = "baselines=[{name: clock},{name: constant},{name: oracle, noise: 0.01}]"
 
 
+NOISY = "baselines=[{name: oracle, noise: 0.01}]"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("suite") / "fresh"
     return run(compose("benchmark_reward", [f"out={out}", *QUICK, BASELINES]))
+
+
+def values(rows):
+    return [{key: value for key, value in row.items() if key != "latency_s"} for row in rows]
 
 
 def rows_in(folder):
@@ -103,6 +110,9 @@ def test_a_run_that_was_cut_off_goes_on_and_damage_is_done_again(tmp_path, monke
     films[:] = [None] * 9  # no interruption any more
     run(config)
     assert films[9:] == [("success", 1), ("idle", 1)] and log.read_bytes().startswith(first)
+    whole = run({**config, "out": str(tmp_path / "whole")})
+    assert values(rows_in(whole)) == values(rows_in(tmp_path / "run"))  # the noise as well
+    films[:] = films[:11]
     log.write_bytes(first[:90] + b"x" + first[91:] + log.read_bytes()[len(first) :])
     run(config)
     assert films[11:] == [("success", 0), ("idle", 0)] and "1 damaged lines (1)" in capsys.readouterr().err

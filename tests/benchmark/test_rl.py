@@ -166,12 +166,11 @@ def test_demonstrations_are_stored_as_if_the_agent_had_done_them(reward):
 @pytest.mark.parametrize(
     "algorithm, change", [("ppo", {}), ("sac", {"subprocesses": True}), ("sac", {"schedule": "lagged(2)"})]
 )
-def test_demonstrations_are_refused_where_they_cannot_be_stored(algorithm, change):
-    plan = Plan(algorithm, 10, 0.9, 1, demonstrations=1)
-    env = rewarded_envs(REACH, "shaping", plan, config(**change), 0)
+def test_demonstrations_are_refused_where_they_cannot_be_stored(algorithm, change, tmp_path):
+    plan = {"algorithm": algorithm, "steps": 9, "gamma": 0.9, "n_envs": 1, "demonstrations": 1}
     with pytest.raises(ValueError, match="Demonstrations need an algorithm off policy"):
-        demonstrate(make_agent(plan, env, 0, {}), REACH, 1, 0)
-    env.close()
+        run(config(out=str(tmp_path / "out"), plans={"default": plan}, **change))
+    assert not (tmp_path / "out").exists()
 
 
 def test_plans_are_completed_and_overruled():

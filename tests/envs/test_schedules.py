@@ -153,6 +153,36 @@ def test_shaping_on_a_line_telescopes():
     assert np.abs(rewards).max() < 0.5 * np.abs(np.diff(true[2::3, 2])).max()  # not in lumps
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("schedule", ["lagged(1)", "lagged(2)"])
+def test_what_is_looked_at_more_seldom_than_the_schedule_knows_is_held(schedule):
+    late, true = between(schedule, reward="metric", env_weight=0.0)
+    for step in range(3, 27):  # with lagged(2) the measurement comes in time
+        low = (step + 1) // 3 * 3 - 1
+        share = (step - low) / 3 if schedule == "lagged(2)" else 0.0
+        expected = (1 - share) * true[low, 2] + share * true[low + 3, 2]
+        if schedule == "lagged(2)" or step % 3 != 1:
+            assert late[step, 2].reward == pytest.approx(expected, abs=1e-12), step
+
+
+@pytest.mark.timeout(60)
+def test_resets_of_some_do_not_block_the_others():
+    late = []
+    env = SyncVectorEnv(
+        [lambda limit=n: Seldom(limit) for n in (2, 50)], autoreset_mode=AutoresetMode.DISABLED
+    )
+    env = VectorSpatialReward(env, GOAL, Oracle(), schedule="lagged(2)", on_late=late.append)
+    env._every = Seldom.every
+    env.reset(seed=3)
+    for step in range(20):
+        over = np.logical_or(*env.step(0.1 * actions(step, 2))[2:4])
+        if over.any():
+            env.reset(options={"reset_mask": over})
+    env.close()
+    env.settle()  # after the end: nothing waits any more
+    assert {one.step for one in late if one.slot == 1} == set(range(20))
+
+
 def test_an_episode_that_is_left_does_not_block_the_loop():
     late, _ = between("lagged(2)", reset_at=(10, 20))
     assert all((step, 2) in late for step in range(30))
