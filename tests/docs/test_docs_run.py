@@ -103,7 +103,7 @@ def run_ours(words):
 def run_program(words):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=200, env=environment
+        [sys.executable, *words], capture_output=True, text=True, timeout=600, env=environment
     )
     assert done.returncode == 0, f"python {' '.join(words)}\n{done.stderr[-2000:]}"
 
