@@ -24,18 +24,7 @@ KEYS = (
     *("envs", "rewards", "steps", "plans", "algorithm", "schedule", "every", "size", "subprocesses"),
     *("model", "out"),
 )
-_SAME = (
-    "rewards",
-    "steps",
-    "plans",
-    "algorithm",
-    "schedule",
-    "size",
-    "model",
-    "weight",
-    "evaluations",
-    "every",
-)
+_SAME = ("algorithm", "schedule", "every", "size", "model", "weight", "evaluations")
 
 
 def run(config: Config) -> Path:
@@ -89,8 +78,8 @@ def _check(config: Config) -> None:
 
 
 def _keep_settings(config: Config, folder: Path) -> None:
-    """Write down what the records depend on; refuse to mix them with others."""
-    path, now = folder / "settings.json", {key: config[key] for key in _SAME if key != "rewards"}
+    """Write down what all records depend on, besides their plans; refuse to mix them with others."""
+    path, now = folder / "settings.json", {key: config[key] for key in _SAME}
     if not path.is_file():
         path.write_text(json.dumps(now, indent=1) + "\n")
     before = json.loads(path.read_text())
@@ -114,14 +103,19 @@ def _train_all(config: Config, folder: Path) -> None:
 
 def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str, Any], Path]]:
     """Yield the trainings that have no complete record, seed by seed, so that every reward gets its share."""
-    from spatial_reward.benchmark.rl_runs import Run
+    from spatial_reward.benchmark.rl_runs import Run, plan_in
 
     for seed in range(config["seed"], config["seed"] + config["seeds"]):
         for env_id in config["envs"]:
             for reward in config["rewards"]:
-                run = Run(env_id, reward, seed)
-                if not (folder / "runs" / run.file).is_file():
-                    yield run, plan_of(env_id, config), dict(config), folder / "runs" / run.file
+                run, plan = Run(env_id, reward, seed), plan_of(env_id, config)
+                path = folder / "runs" / run.file
+                if not path.is_file():
+                    yield run, plan, dict(config), path
+                elif (before := plan_in(path)) != plan:
+                    raise ValueError(
+                        f"{path} was trained by {before}, not {plan}: choose another out=FOLDER."
+                    )
 
 
 def _train(run: Any, plan: Plan, config: Config, path: Path) -> None:

@@ -180,6 +180,12 @@ def evaluate(agent: Any, env: Any, episodes: int, seed: int, recipe: Recipe) -> 
     return float(np.mean(successes)), float(np.mean(returns))
 
 
+def plan_in(path: Path) -> Plan:
+    """Return the plan of a record."""
+    with path.open() as record:
+        return Plan(**json.loads(record.readline())["plan"])
+
+
 def read_record(path: Path) -> list[dict[str, float]] | None:
     """Return the lines of a record after its first; None where it is not complete."""
     if not path.is_file():

@@ -219,6 +219,8 @@ def test_agents_are_trained_evaluated_and_compared(tmp_path):
     assert sparse.seeds == (0, 1) and sparse.success.shape == (2, 4)
     with pytest.raises(ValueError, match="was trained with other weight"):
         run(config(out=str(folder), weight=3.0))
+    with pytest.raises(ValueError, match=r"__0.jsonl was trained by Plan\(.*steps=60.*not Plan\(.*steps=70"):
+        run(config(out=str(folder), steps=70))
 
 
 @pytest.mark.slow
