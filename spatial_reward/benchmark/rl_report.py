@@ -127,4 +127,4 @@ def _draw_potentials(axes: Any, curve: Curve) -> None:
     )
     low = float(min(true[known].min(), predicted[known].min()))
     axes.plot([low, 0], [low, 0], color="grey", lw=0.8)
-    axes.set(xlabel="true potential [mm]", ylabel="measured potential [mm]; late in training is yellow")
+    axes.set(xlabel="true potential [mm], late in training yellow", ylabel="measured potential [mm]")

@@ -21,7 +21,8 @@ class Schedule:
 
     The last two give provisional rewards, made of the newest measurement there is: with shaping they still
     telescope. The rewards of "sync" follow, see `LateReward`; with `every=n`, by which only every n-th step
-    is measured, the values between lie on a line.
+    is measured, the values between lie on a line; "lagged(k)" needs a k of at least n - 1 for that, else the
+    last value is held.
 
     Fewer measurements are less to learn from: take "hold" where actions change slowly, or where the model
     would else be too slow.
@@ -81,17 +82,12 @@ def combined(schedule: Schedule | str, every: int) -> tuple[Schedule, int]:
     """Return the schedule, and of how many steps one is judged.
 
     Raises:
-        ValueError: If both say so, or a late step would wait for a frame after those it may wait for.
+        ValueError: If both say so.
     """
     schedule = parse_schedule(schedule)
     if schedule.name == "hold" and every != 1:
         raise ValueError(
             f"schedule={str(schedule)!r} and every={every} say the same thing: give one of them."
-        )
-    if schedule.name == "lagged" and every - 1 > schedule.steps:
-        raise ValueError(
-            f"With every={every} a step is scored by a measurement up to {every - 1} steps after it, which "
-            f"schedule={str(schedule)!r} does not wait for: take lagged({every - 1}) or more."
         )
     return schedule, max(schedule.every, every) if every >= 1 else every
 

@@ -315,7 +315,6 @@ def test_a_closed_worker_leaves_no_thread():
     [
         (dict(schedule="lagging(2)"), "`schedule` must be sync"),
         (dict(schedule="hold(2)", every=3), "say the same"),
-        (dict(schedule="lagged(2)", every=4), r"take lagged\(3\) or more"),
         (dict(schedule="lagged(2)", terminate_on_success=True), "terminate_on_success=True does not go with"),
         (dict(schedule="sync", on_late=print), "`on_late` needs schedule='lagged"),
     ],
