@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -45,6 +46,11 @@ def output_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         remove_empty(new)
         raise
+
+
+def tell_interrupted(folder: Path) -> None:
+    """Say on stderr how a run that keeps what it has goes on."""
+    print(f"Interrupted. The same command with out={folder} goes on from here.", file=sys.stderr)
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from spatial_reward.data.shards import write_json
-from spatial_reward.outputs import lock
+from spatial_reward.outputs import lock, tell_interrupted
 
 LOG, SETTINGS = "answers.jsonl", "run.json"
 _CRC = ', "crc": "'
@@ -86,8 +86,10 @@ class AnswerLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file, which unlocks it."""
+        """Close the file, which unlocks it; say how an interrupted run goes on."""
         self._file.close()
+        if kind is KeyboardInterrupt:
+            tell_interrupted(self.path.parent)
 
 
 def read_log(path: Path) -> tuple[dict[str, Line], list[int]]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from spatial_reward._require import require
+from spatial_reward.benchmark.loading import load
 from spatial_reward.benchmark.rl_demonstrations import check_demonstrations
 from spatial_reward.benchmark.rl_report import write_report
-from spatial_reward.benchmark.rl_rewards import REWARDS, Plan
-from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of
+from spatial_reward.benchmark.rl_rewards import ALGORITHMS, MEASURED, REWARDS, Plan, goals_known
+from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of, read_record
 from spatial_reward.envs.catalogue import make
-from spatial_reward.outputs import default_folder, write_summary
+from spatial_reward.outputs import default_folder, tell_interrupted, write_summary
 
 Config = Mapping[str, Any]
 NUMBERS = {"seeds": 1, "seed": 0, "evaluations": 1, "episodes": 1, "jobs": 1, "weight": 0}
@@ -42,11 +43,18 @@ def run(config: Config) -> Path:
     _check(config)
     for env_id in config["envs"]:
         check_demonstrations(plan_of(env_id, config), config)
-        make(env_id).close()  # an unknown one is told before anything is written
+        make(env_id).close()  # what is unknown is told before anything is written
+    if set(config["rewards"]) & set(MEASURED):
+        goals_known(config["envs"])
+        load(config["model"])
     folder = Path(config["out"]) if config["out"] else default_folder("benchmark")
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     _keep_settings(config, folder)
-    _train_all(config, folder)
+    try:
+        _train_all(config, folder)
+    except KeyboardInterrupt:
+        tell_interrupted(folder)
+        raise
     curves = curves_of(folder / "runs")
     metrics = metrics_of(curves, config["seed"])
     write_report(curves, metrics, folder, _about(config))
@@ -56,10 +64,18 @@ def run(config: Config) -> Path:
 
 
 def plan_of(env_id: str, config: Config) -> Plan:
-    """Return how agents are trained in an environment."""
+    """Return how agents are trained in an environment.
+
+    Raises:
+        ValueError: If its plan lacks something, or has what no plan has.
+    """
     told = {**config["plans"]["default"], **config["plans"].get(env_id, {})}
     if config["steps"] is not None:
         told["steps"] = config["steps"]
+    if set(told) - set(Plan._fields) or not {"algorithm", "steps", "gamma", "n_envs"} <= set(told):
+        raise ValueError(f"A plan has {', '.join(Plan._fields)}; that of {env_id} is {told}.")
+    if told["algorithm"] not in ALGORITHMS:
+        raise ValueError(f"`algorithm` must be one of {', '.join(ALGORITHMS)}, got {told['algorithm']!r}.")
     return Plan(**told)
 
 
@@ -70,7 +86,7 @@ def _check(config: Config) -> None:
             f"The configuration lacks {', '.join(missing)}: start from `defaults: [benchmark_rl]`."
         )
     for key, least in NUMBERS.items():
-        if not isinstance(config[key], int | float) or config[key] < least:
+        if not isinstance(config[key], int | float) or not config[key] >= least:
             raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
     unknown = [reward for reward in config["rewards"] if reward not in REWARDS]
     if unknown or not config["rewards"]:
@@ -82,7 +98,10 @@ def _keep_settings(config: Config, folder: Path) -> None:
     path, now = folder / "settings.json", {key: config[key] for key in _SAME}
     if not path.is_file():
         path.write_text(json.dumps(now, indent=1) + "\n")
-    before = json.loads(path.read_text())
+    try:
+        before = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): choose another out=FOLDER, or restore it.") from error
     changed = [key for key in now if before.get(key) != json.loads(json.dumps(now[key]))]
     if changed:
         raise ValueError(f"{folder} was trained with other {', '.join(changed)}: choose another out=FOLDER.")
@@ -103,7 +122,7 @@ def _train_all(config: Config, folder: Path) -> None:
 
 def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str, Any], Path]]:
     """Yield the trainings that have no complete record, seed by seed, so that every reward gets its share."""
-    from spatial_reward.benchmark.rl_runs import Run, plan_in
+    from spatial_reward.benchmark.rl_runs import Run
 
     for seed in range(config["seed"], config["seed"] + config["seeds"]):
         for env_id in config["envs"]:
@@ -112,7 +131,7 @@ def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str
                 path = folder / "runs" / run.file
                 if not path.is_file():
                     yield run, plan, dict(config), path
-                elif (before := plan_in(path)) != plan:
+                elif (before := Plan(**read_record(path)[0]["plan"])) != plan:
                     raise ValueError(
                         f"{path} was trained by {before}, not {plan}: choose another out=FOLDER."
                     )

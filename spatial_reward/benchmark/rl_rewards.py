@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import gymnasium as gym
 from spatial_reward.envs.catalogue import RECIPES, make
 from spatial_reward.envs.sb3 import make_vec_env
 
+ALGORITHMS = ("sac", "tqc", "td3", "ppo", "a2c")
 REWARDS = ("dense", "shaping", "model", "sparse", "clock")
 MEASURED = ("shaping", "model")  # those that ask the model
 # How families of environments are told which of their rewards to give.
@@ -63,6 +64,17 @@ class ClockReward(gym.Wrapper[Any, Any, Any, Any]):
         return observation, self._steps / self._limit, terminated, truncated, info
 
 
+def goals_known(env_ids: Sequence[str]) -> None:
+    """Refuse environments that no model could be asked about.
+
+    Raises:
+        ValueError: If one has no goal in the catalogue.
+    """
+    for env_id in env_ids:
+        if env_id not in RECIPES:
+            raise ValueError(f"{env_id!r} has no goal in the catalogue: {', '.join(RECIPES)} have.")
+
+
 def own_env(env_id: str, reward: str, limit: int | None = None) -> gym.Env[Any, Any]:
     """Make an environment with one of its own rewards, "dense" or "sparse", without pictures of its own."""
     words = [word for start, word in OWN_REWARD.items() if env_id.startswith(start)]
@@ -111,8 +123,7 @@ def _clocked(made: Any) -> gym.Env[Any, Any]:
 def _measured(env_id: str, reward: str, plan: Plan, config: Mapping[str, Any], seed: int) -> Any:
     from spatial_reward.benchmark.loading import load
 
-    if env_id not in RECIPES:
-        raise ValueError(f"{env_id!r} has no goal in the catalogue: {', '.join(RECIPES)} have.")
+    goals_known([env_id])
     recipe, alone = RECIPES[env_id], reward == "model"
     return make_vec_env(
         [partial(own_env, env_id, "sparse", config.get("limit"))] * plan.n_envs,

@@ -13,7 +13,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from spatial_reward.benchmark.rl_demonstrations import OFF_POLICY, demonstrate
-from spatial_reward.benchmark.rl_rewards import MEASURED, Plan, own_env, rewarded_envs
+from spatial_reward.benchmark.rl_rewards import ALGORITHMS, MEASURED, Plan, own_env, rewarded_envs
 from spatial_reward.envs.catalogue import RECIPES, Recipe
 from spatial_reward.envs.late import LateReward, LateScorer
 from spatial_reward.envs.sb3_relabel import RelabelCallback
@@ -21,7 +21,6 @@ from spatial_reward.envs.scoring import PREFIX
 
 Config = Mapping[str, Any]
 NAN = float("nan")
-ALGORITHMS = ("sac", "tqc", "td3", "ppo", "a2c")
 
 
 class Run(NamedTuple):
@@ -178,17 +177,3 @@ def evaluate(agent: Any, env: Any, episodes: int, seed: int, recipe: Recipe) -> 
         successes.append(bool(info.get(recipe.success_key, False)))
         returns.append(total)
     return float(np.mean(successes)), float(np.mean(returns))
-
-
-def plan_in(path: Path) -> Plan:
-    """Return the plan of a record."""
-    with path.open() as record:
-        return Plan(**json.loads(record.readline())["plan"])
-
-
-def read_record(path: Path) -> list[dict[str, float]] | None:
-    """Return the lines of a record after its first; None where it is not complete."""
-    if not path.is_file():
-        return None
-    lines = [json.loads(line) for line in path.read_text().splitlines()[1:]]
-    return [{key: NAN if value is None else value for key, value in line.items()} for line in lines]

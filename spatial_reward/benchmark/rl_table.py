@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +72,23 @@ def curves_of(folder: Path) -> list[Curve]:
     """Read all complete records of a folder."""
     groups: dict[tuple[str, str], list[tuple[int, list[Line]]]] = {}
     for path in sorted(folder.glob("*.jsonl")):
-        first, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        first, lines = read_record(path)
         run = first["run"]
         groups.setdefault((run["env_id"], run["reward"]), []).append((run["seed"], lines))
     return [_curve(env_id, reward, sorted(runs)) for (env_id, reward), runs in groups.items()]
+
+
+def read_record(path: Path) -> tuple[Mapping[str, Any], list[Line]]:
+    """Return what a record says of its run and plan, and its evaluations.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        first, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return {"run": first["run"], "plan": first["plan"]}, lines
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it, and it is trained anew.") from error
 
 
 def _curve(env_id: str, reward: str, runs: Sequence[tuple[int, list[Line]]]) -> Curve:

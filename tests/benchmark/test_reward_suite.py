@@ -104,6 +104,7 @@ def test_a_run_that_was_cut_off_goes_on_and_damage_is_done_again(tmp_path, monke
     monkeypatch.setattr(reward, "film", film)
     with pytest.raises(KeyboardInterrupt):
         run(config)
+    assert "goes on from here" in capsys.readouterr().err
     log = tmp_path / "run" / ROWS
     first = log.read_bytes()
     assert len(read_log(log)[0]) == 1 and films[:2] == [("success", 0), ("idle", 0)]

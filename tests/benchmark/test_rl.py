@@ -8,9 +8,17 @@ pytest.importorskip("sb3_contrib")
 from spatial_reward.benchmark.rl import plan_of, run
 from spatial_reward.benchmark.rl_demonstrations import demonstrate
 from spatial_reward.benchmark.rl_rewards import ClockReward, Plan, own_env, rewarded_envs
-from spatial_reward.benchmark.rl_runs import Run, make_agent, read_record
+from spatial_reward.benchmark.rl_runs import Run, make_agent
 from spatial_reward.benchmark.rl_statistics import Estimate, area, estimate, iqm
-from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of, over_optimism, slug, verdicts
+from spatial_reward.benchmark.rl_table import (
+    Curve,
+    curves_of,
+    metrics_of,
+    over_optimism,
+    read_record,
+    slug,
+    verdicts,
+)
 from spatial_reward.config import compose
 
 REACH = "SpatialReward/Reach-v0"
@@ -185,6 +193,8 @@ def test_plans_are_completed_and_overruled():
         (dict(seeds=0), "`seeds` must be at least 1"),
         (dict(envs=["CartPole-v1"], rewards=["shaping"]), "has no goal in the catalogue"),
         (dict(model={"name": "orackle"}), "Unknown model"),
+        (dict(weight=float("nan")), "`weight` must be at least 0, got nan"),
+        (dict(plans={"default": {"algo": "sac"}}), "A plan has algorithm, steps, gamma, n_envs"),
         (
             dict(plans={"default": {"algorithm": "dqn", "steps": 9, "gamma": 0.9, "n_envs": 1}}),
             "must be one of",
@@ -194,6 +204,7 @@ def test_plans_are_completed_and_overruled():
 def test_what_cannot_be_trained_is_told(change, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run(config(out=str(tmp_path / "out"), **change))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_configuration_starts_from_that_of_the_suite(tmp_path):
@@ -208,7 +219,7 @@ def test_agents_are_trained_evaluated_and_compared(tmp_path):
     names = {f"runs/SpatialReward-Reach-v0__{reward}__0.jsonl" for reward in SMALL["rewards"]}
     assert names | {"rl.md", "curves.png", "over_optimisation.png"} <= set(summary["artefacts"])
     assert 0.2 < summary["metrics"]["slowdown_reach"] < 100
-    lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
+    _, lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
     assert [line["steps"] for line in lines] == [0, 20, 40, 60]
     assert lines[-1]["predicted"] == pytest.approx(lines[-1]["true"]) and lines[-1]["held"] == 0.0
     assert (folder / "rl.md").read_text().count("| SpatialReward/Reach-v0 |") == 6
@@ -227,12 +238,20 @@ def test_agents_are_trained_evaluated_and_compared(tmp_path):
 @pytest.mark.parametrize("schedule", ["hold(2)", "lagged(2)", "episode"])
 def test_every_schedule_can_be_trained_with(schedule, tmp_path):
     folder = run(config(out=str(tmp_path / "rl"), rewards=["shaping"], schedule=schedule))
-    lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
-    line = [one for one in lines if np.isfinite(one["predicted"])][-1]
-    assert line["predicted"] == pytest.approx(line["true"]) and np.isfinite(line["held"])
+    _, lines = read_record(folder / "runs/SpatialReward-Reach-v0__shaping__0.jsonl")
+    line = [one for one in lines if one["predicted"] is not None][-1]
+    assert line["predicted"] == pytest.approx(line["true"]) and line["held"] is not None
 
 
-def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
+@pytest.mark.parametrize("text", ["", '{"run": {"env_id": "a', "[]", "{}"])
+def test_a_damaged_record_is_named_with_the_remedy(text, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"a\.jsonl is damaged .*remove it, and it is trained anew"):
+        curves_of(tmp_path)
+
+
+def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch, capsys):
     import spatial_reward.benchmark.rl_runs as rl_runs
 
     def interrupted(*_):
@@ -242,7 +261,7 @@ def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(config(out=str(tmp_path / "rl"), rewards=["sparse"]))
     assert not list((tmp_path / "rl/runs").glob("*.jsonl"))
-    assert read_record(tmp_path / "none.jsonl") is None
+    assert f"The same command with out={tmp_path / 'rl'} goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "tqc", "ppo"])
