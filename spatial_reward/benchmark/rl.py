@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from spatial_reward.benchmark.rl_demonstrations import check_demonstrations
 from spatial_reward.benchmark.rl_report import write_report
 from spatial_reward.benchmark.rl_rewards import ALGORITHMS, MEASURED, REWARDS, Plan, goals_known
 from spatial_reward.benchmark.rl_table import Curve, curves_of, metrics_of, read_record
+from spatial_reward.data import workers
 from spatial_reward.envs.catalogue import make
 from spatial_reward.outputs import default_folder, tell_interrupted, write_summary
 
@@ -111,13 +110,9 @@ def _train_all(config: Config, folder: Path) -> None:
     from rich.progress import track
 
     todo = list(_missing(config, folder))
-    if config["jobs"] == 1 or len(todo) < 2:
-        for work in track(todo, description="trainings", disable=not todo):
-            _train(*work)
-        return
-    with ProcessPoolExecutor(config["jobs"], mp_context=get_context("spawn")) as pool:
-        for future in track([pool.submit(_train, *work) for work in todo], description="trainings"):
-            future.result()
+    trained = workers.run(_train, todo, workers=config["jobs"])
+    for _ in track(trained, description="trainings", total=len(todo), disable=not todo):
+        pass
 
 
 def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str, Any], Path]]:
@@ -137,10 +132,10 @@ def _missing(config: Config, folder: Path) -> Iterator[tuple[Any, Plan, dict[str
                     )
 
 
-def _train(run: Any, plan: Plan, config: Config, path: Path) -> None:
+def _train(training: tuple[Any, Plan, Config, Path]) -> None:
     from spatial_reward.benchmark.rl_runs import record
 
-    record(run, plan, config, path)
+    record(*training)
 
 
 def _about(config: Config) -> str:

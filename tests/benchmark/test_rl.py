@@ -279,3 +279,16 @@ def test_metrics_are_flat_and_finite_where_they_can_be():
     told = metrics_of([curve("shaping", np.eye(4)), curve("sparse", np.zeros((4, 4)))], 0)
     assert told["success_shaping_reach"] == pytest.approx(0.25, abs=0.1) and told["auc_sparse_reach"] == 0.0
     assert all(isinstance(value, float) for value in told.values())
+
+
+@pytest.mark.slow
+def test_trainings_side_by_side_leave_the_records_of_one_after_the_other(tmp_path):
+    small = {"rewards": ["shaping", "sparse"], "steps": 24, "evaluations": 2}
+    told = []
+    for jobs in (1, 2):
+        out = run(config(**small, jobs=jobs, out=str(tmp_path / str(jobs))))
+        lines = {path.name: path.read_text().splitlines() for path in sorted(out.glob("runs/*.jsonl"))}
+        told.append(
+            {name: [{**json.loads(line), "seconds": 0} for line in text] for name, text in lines.items()}
+        )
+    assert told[0] == told[1] and len(told[0]) == 2
