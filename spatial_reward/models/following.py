@@ -11,11 +11,12 @@ from spatial_reward.camera import Array, invert, rigid, transform
 from spatial_reward.geometry.rotations import rotation_matrix, skew
 from spatial_reward.models.region import Region
 from spatial_reward.models.registration import Sight, Support, align, nearby, support
+from spatial_reward.models.relocation import relocations
 
 STEPS = 8  # of an alignment, at most
 STILL_BONUS = 0.05  # of likeness: what may have stayed, has stayed
 LOST = 0.3  # share of agreeing points under which the last motion is no help
-LEFT = 0.6  # the same for standing still, where there is no last motion
+LEFT = 0.85  # the same for standing still, where there is no last motion
 FAR = 0.15  # [m] from where it was last seen that a thing is hardly expected
 STAYED = 0.01  # likeness that a small motion must gain to be one
 MOVED = 0.03  # [m] beyond which a thing that stands where it stood has come back
@@ -85,6 +86,8 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
     if _best(region, candidates, previous).support.agreeing < enough:
         found = _search(region, sight)
         candidates += [_candidate(region, sight, at, how, turn=False, wide=True) for at in found]
+        placed = relocations(region, sight) if previous is None else []
+        candidates += [_candidate(region, sight, at, how, turn=True, wide=True) for at in placed]
     return _settled(region, sight, _polished(region, sight, _best(region, candidates, previous)))
 
 

@@ -16,12 +16,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from spatial_reward.camera import Array, transform
+from spatial_reward.models.ground import FLAT, ground_level
 from spatial_reward.types import Frame
 
 FEWEST = 12  # pixels of a thing
 LARGEST = 0.35  # share of the picture; more is what things stand on
 CLOSE = 0.02  # [m] between neighbouring pixels of one thing
-FLAT = 0.004  # [m] around the height of what things stand on
 SMALL, LARGE = 0.01, 0.35  # [m] that a thing extends
 LIKELY = 0.25  # how well a pixel must fit the colour
 
@@ -114,13 +114,8 @@ def _points(frame: Frame) -> Array | None:
 def _support(points: Array) -> Mask:
     """Tell which pixels (H, W) lie on the horizontal plane that most of what is seen lies on."""
     height = points[..., 2]
-    known = height[np.isfinite(height)]
-    if not len(known):
-        return np.zeros(height.shape, bool)
-    counts, edges = np.histogram(known, np.arange(known.min(), known.max() + 2 * FLAT, FLAT))
-    level = np.median(known[np.abs(known - edges[int(np.argmax(counts))] - FLAT / 2) < FLAT])
     with np.errstate(invalid="ignore"):
-        plane: Mask = np.abs(height - level) < FLAT
+        plane: Mask = np.abs(height - ground_level(height)) < FLAT
     return plane
 
 

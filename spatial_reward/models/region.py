@@ -13,6 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from spatial_reward.camera import Array, Camera
+from spatial_reward.models.ground import FLAT, ground_level
 from spatial_reward.types import Frame
 
 LIGHTNESS = 0.7  # counts less than hue: it changes as a thing turns
@@ -20,7 +21,10 @@ SIMILAR = 10.0  # colour difference between neighbours of one surface
 REACH = 0.15  # [m] from its pixel that a region may extend
 NEAR = 0.04  # [m] within which surface most likely moves with the pixel
 SLIVER = 20  # pixels; fewer are where two sides or surfaces meet
-POINTS = 300  # of a region that are followed
+POINTS = 300  # of a patch that are followed,
+OTHERS = 100  # and of what it is joined to without a gap,
+BESIDE = 0.15  # whose weight is less by this factor
+STANDING = 0.9  # share of a patch that lies off the ground if it belongs to a thing
 
 Images = NDArray[np.float32]
 
@@ -99,7 +103,7 @@ class Region:
         mask: (H, W) pixels of the patch.
         box: The smallest rows and columns that hold it.
         picture: (h, w, 3) colours of the box.
-        points: (N, 3) in the reference camera's axes [m].
+        points: (N, 3) in the reference camera's axes [m], also of what the patch is joined to.
         colour: (N, 3) as in `View`.
         weight: (N,) how likely a point moves with the pixel; sums to 1.
         origin: (3,) surface point under the pixel [m].
@@ -120,28 +124,22 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     """Grow the patch of surface around a pixel; None where no surface was measured.
 
     Neighbouring pixels belong together where their colours are similar and their surface points close for
-    their distance: a thing parts from what it stands on by either.
+    their distance: a thing parts from what it stands on by either. The rest of the thing, of other colours,
+    is among the points with little weight: it tells how a plain patch lies.
     """
-    column, row = int(pixel[0]), int(pixel[1])
-    if not (0 <= row < view.depth.shape[0] and 0 <= column < view.depth.shape[1]):
-        return None
-    beside = np.asarray(pixel) - (column + 0.5, row + 0.5)
-    slope = np.nan_to_num(view.slope(view.depth, column, row))  # [m/px]; unknown beside what was not measured
-    depth = view.depth[row, column] + np.clip(slope @ beside, -0.01, 0.01)
-    origin = view.camera.rays(pixel) * depth
-    if not np.isfinite(origin).all():
+    origin = _surface_point(view, pixel)
+    if origin is None:
         return None
     with np.errstate(invalid="ignore"):
         reachable = np.linalg.norm(view.points - origin, axis=-1) < REACH
-    mask = _connected(view, reachable, row, column)
+    mask = _connected(view, reachable, int(pixel[1]), int(pixel[0]))
     rows, columns = np.nonzero(mask)
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-    if len(rows) > POINTS:
-        kept = np.linspace(0, len(rows) - 1, POINTS).astype(int)
-        rows, columns = rows[kept], columns[kept]
+    others = _thing(view, mask, reachable) & ~mask
+    rows, columns = np.concatenate([_pixels(mask, POINTS), _pixels(others, OTHERS)], axis=1)
     points = view.points[rows, columns]
     distance = np.linalg.norm(points - origin, axis=1)
-    weight = np.exp(-0.5 * (distance / NEAR) ** 2)
+    weight = np.exp(-0.5 * (distance / NEAR) ** 2) * np.where(mask[rows, columns], 1.0, BESIDE)
     return Region(
         mask=mask,
         box=box,
@@ -154,14 +152,30 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     )
 
 
+def _surface_point(view: View, pixel: tuple[float, float]) -> Array | None:
+    """Return the surface point (3,) [m] under a pixel; None where none was measured."""
+    column, row = int(pixel[0]), int(pixel[1])
+    if not (0 <= row < view.depth.shape[0] and 0 <= column < view.depth.shape[1]):
+        return None
+    beside = np.asarray(pixel) - (column + 0.5, row + 0.5)
+    slope = np.nan_to_num(view.slope(view.depth, column, row))  # [m/px]; unknown beside what was not measured
+    depth = view.depth[row, column] + np.clip(slope @ beside, -0.01, 0.01)
+    point = view.camera.rays(pixel) * depth
+    return point if np.isfinite(point).all() else None
+
+
+def _pixels(mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Return rows and columns (2, n) of pixels of a mask, `count` of them at most, spread evenly."""
+    found = np.stack(np.nonzero(mask))
+    return found[:, np.linspace(0, found.shape[1] - 1, min(count, found.shape[1])).astype(int)]
+
+
 def whole(view: View, count: int = 1000) -> Region | None:
     """Return everything that was measured as one patch of about `count` points; None where nothing was."""
     mask = np.isfinite(view.depth)
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
+    if not mask.any():
         return None
-    kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
-    rows, columns = rows[kept], columns[kept]
+    rows, columns = _pixels(mask, count)
     points = view.points[rows, columns]
     return Region(
         mask=mask,
@@ -175,22 +189,45 @@ def whole(view: View, count: int = 1000) -> Region | None:
     )
 
 
+def _thing(view: View, mask: NDArray[np.bool_], reachable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a patch and of what it is joined to without a gap, whatever its colour.
+
+    What lies on the ground parts things; of a patch of the ground itself, the patch alone is returned.
+    """
+    up, eye = view.camera.world_from_camera[2, :3], view.camera.world_from_camera[2, 3]
+    height = view.points @ up + eye
+    with np.errstate(invalid="ignore"):
+        above = reachable & (np.abs(height - ground_level(height)) > FLAT)
+    if (mask & above).sum() < STANDING * mask.sum():
+        return mask
+    labels = _labels(view, above, similar=np.inf)
+    main = int(np.argmax(np.bincount(labels[mask & above])))
+    thing: NDArray[np.bool_] = mask | (above & (labels == main))
+    return thing
+
+
 def _connected(view: View, inside: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
     """Return the pixels joined to (row, column) through neighbours of one surface."""
+    labels = _labels(view, inside, similar=SIMILAR)
+    mask: NDArray[np.bool_] = labels == _main_label(view, labels, row, column)
+    return mask
+
+
+def _labels(view: View, inside: NDArray[np.bool_], *, similar: float) -> NDArray[np.int32]:
+    """Number the patches (H, W) of neighbours of one surface."""
     height, width = inside.shape
     index = np.arange(height * width).reshape(height, width)
     starts, ends = [], []
     for down, right in ((0, 1), (1, 0)):
         first = np.s_[: height - down, : width - right]
         second = np.s_[down:, right:]
-        joined = inside[first] & inside[second] & _one_surface(view, first, second)
+        joined = inside[first] & inside[second] & _one_surface(view, first, second, similar)
         starts.append(index[first][joined])
         ends.append(index[second][joined])
     start, end = np.concatenate(starts), np.concatenate(ends)
     graph = coo_matrix((np.ones(len(start), bool), (start, end)), shape=(index.size, index.size))
-    labels = connected_components(graph, directed=False)[1].reshape(height, width)
-    mask: NDArray[np.bool_] = labels == _main_label(view, labels, row, column)
-    return mask
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1].reshape(height, width)
+    return labels
 
 
 def _main_label(view: View, labels: NDArray[np.int32], row: int, column: int) -> int:
@@ -218,10 +255,12 @@ def _step(view: View, row: Any, column: Any) -> Any:
     return np.maximum(4 * footprint, 0.004)
 
 
-def _one_surface(view: View, first: tuple[slice, slice], second: tuple[slice, slice]) -> NDArray[np.bool_]:
+def _one_surface(
+    view: View, first: tuple[slice, slice], second: tuple[slice, slice], most: float
+) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         step = np.linalg.norm(view.points[second] - view.points[first], axis=-1)
         close = step < _step(view, *first)
-    similar = np.linalg.norm(view.colour[second] - view.colour[first], axis=-1) < SIMILAR
+    similar = np.linalg.norm(view.colour[second] - view.colour[first], axis=-1) < most
     joined: NDArray[np.bool_] = close & similar
     return joined

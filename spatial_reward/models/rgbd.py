@@ -120,7 +120,7 @@ class RGBD:
         return depth, np.hypot(std, depth_noise(depth))
 
     def _match(self, question: Question) -> Answer:
-        sight, region, found = self._followed(question)
+        sight, region, found = self._followed(question, lost=np.eye(4))
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         pixel = sight.view.camera.pixels(moved)
         inside = bool(sight.view.camera.contains(pixel))
@@ -175,7 +175,7 @@ class RGBD:
         valid = found.valid and bool(np.trace(covariance) < VAGUE**2)
         return replace(answer, valid=valid, text=text, match=match, motion=found.motion)
 
-    def _followed(self, question: Question) -> tuple[Sight, Region, Found]:
+    def _followed(self, question: Question, lost: Array | None = None) -> tuple[Sight, Region, Found]:
         """Follow the surface under the first point into the last frame."""
         reference, current = _pair(question)
         region = self._region(reference, question.points[0])
@@ -184,9 +184,9 @@ class RGBD:
             relative = view.camera.camera_from_world @ self._view(reference).camera.world_from_camera
         else:
             fit = ego_motion(reference, current)
-            if not fit.valid:
+            if not fit.valid and lost is None:
                 raise Unanswerable("Too few things match to tell how the camera moved.")
-            relative = fit.b_from_a
+            relative = fit.b_from_a if fit.valid or lost is None else lost
         sight = Sight(view, relative, up=self._view(reference).camera.camera_from_world[:3, 2])
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
