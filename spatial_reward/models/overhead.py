@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from spatial_reward.camera import Array, invert, rigid
 from spatial_reward.models.region import View
 
 SIDE = 64  # cells of a map
-TURN = 5.0  # [deg] between the turns that are tried
+TURN = 4.0  # [deg] between the turns that are tried
 SAMPLED = 6000  # points of a picture
 PLANES = 2  # of the second picture that are tried
 TRIALS = 300  # random planes
@@ -35,24 +36,27 @@ class Cloud(NamedTuple):
     colour: Array
 
 
-def overhead_motions(reference: View, current: View, up: Array, count: int = 4) -> list[Array]:
-    """Return the likeliest motions `current_from_reference` (4, 4), the best first; none without a plane.
+THING_CELL = 0.012  # [m] between neighbouring points of one thing
+FEWEST = 12  # points of a thing
+PAIRS = 12  # of things that look alike
+PEAKS = 5  # shifts of a turn that are returned
+
+
+def overhead_motions(reference: View, current: View, up: Array) -> list[Array]:
+    """Return motions `current_from_reference` (4, 4) that lay one map onto the other; none without a plane.
 
     Args:
         reference: The first picture.
         current: The second picture, of any pose.
         up: (3,) against gravity, in the first camera's axes.
-        count: At most.
     """
     first, second = _cloud(reference), _cloud(current)
     rng = np.random.default_rng(0)
     grounds = _planes(first, up, np.cos(np.radians(8)), rng)[:1]
     others = _planes(second, np.array([0.0, -1.0, 0.0]), 0.2, rng)[:PLANES]
-    found: list[tuple[float, Array]] = []
-    for plane_from_first in grounds:
-        for plane_from_second in others:
-            found += _matches(first, second, plane_from_first, plane_from_second, count)
-    return [motion for _, motion in sorted(found, key=lambda one: -one[0])[:count]]
+    return [
+        motion for ground in grounds for other in others for motion in _matches(first, second, ground, other)
+    ]
 
 
 def _cloud(view: View) -> Cloud:
@@ -123,26 +127,50 @@ def _laid(cloud: Cloud, plane_from_camera: Array) -> _Laid:
     return _Laid(points[near, :2], np.clip(looks[near] - usual, -MOST, MOST))
 
 
-def _matches(
-    first: Cloud, second: Cloud, plane_from_first: Array, plane_from_second: Array, count: int
-) -> list[tuple[float, Array]]:
-    """Return the best turns and shifts of the second map onto the first, as scores and motions (4, 4)."""
+def _matches(first: Cloud, second: Cloud, plane_from_first: Array, plane_from_second: Array) -> list[Array]:
+    """Return turns and shifts of the second map onto the first, as motions (4, 4)."""
     here, there = _laid(first, plane_from_first), _laid(second, plane_from_second)
     if min(len(here.places), len(there.places)) < SIDE:
         return []
     (first_middle, reach), (second_middle, far) = _extent(here), _extent(there)
     cell = float(np.clip(2.2 * max(reach, far) / SIDE, 0.006, 0.05))
     mine = np.conj(_spectra(here.places - first_middle, here.looks, cell))
+    pairs = _pairs(_things(here), _things(there))
     found = []
     for angle in np.radians(np.arange(0, 360, TURN)):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        score, shift = _best_shift(mine, _spectra((there.places - second_middle) @ turn.T, there.looks, cell))
-        first_from_second = np.eye(4)  # between the planes
-        first_from_second[:2, :2] = turn
-        first_from_second[:2, 3] = first_middle - turn @ second_middle - shift * cell
-        motion = invert(plane_from_second) @ invert(first_from_second) @ plane_from_first
-        found.append((score, motion))
-    return sorted(found, key=lambda one: -one[0])[:count]
+        theirs = _spectra((there.places - second_middle) @ turn.T, there.looks, cell)
+        shifts = [first_middle - turn @ second_middle - shift * cell for shift in _best_shifts(mine, theirs)]
+        shifts += [first_place - turn @ second_place for first_place, second_place in pairs]
+        for shift in shifts:
+            first_from_second = np.eye(4)  # between the planes
+            first_from_second[:2, :2], first_from_second[:2, 3] = turn, shift
+            found.append(invert(plane_from_second) @ invert(first_from_second) @ plane_from_first)
+    return found
+
+
+def _things(laid: _Laid) -> _Laid:
+    """Return the middles (n, 2) [m] and mean looks (n, 4) of what stands out."""
+    standing = laid.looks[:, 0] > 1
+    index = np.floor(laid.places[standing] / THING_CELL).astype(int)
+    if not len(index):
+        return _Laid(np.empty((0, 2)), np.empty((0, 4)))
+    index -= index.min(axis=0)
+    taken = np.zeros(index.max(axis=0) + 1, np.uint8)
+    taken[tuple(index.T)] = 1
+    labels = cv2.connectedComponents(taken, connectivity=8)[1][tuple(index.T)]
+    large = [label for label in np.unique(labels) if (labels == label).sum() >= FEWEST]
+    members = [np.flatnonzero(standing)[labels == label] for label in large]
+    places = np.array([laid.places[one].mean(axis=0) for one in members]).reshape(-1, 2)
+    return _Laid(places, np.array([laid.looks[one].mean(axis=0) for one in members]).reshape(-1, 4))
+
+
+def _pairs(first: _Laid, second: _Laid) -> list[tuple[Array, Array]]:
+    """Return the places of things that look alike, the most alike first."""
+    unlike = np.linalg.norm(first.looks[:, None] - second.looks[None], axis=-1)
+    order = np.argsort(unlike, axis=None)[:PAIRS]
+    rows, columns = np.unravel_index(order, unlike.shape)
+    return [(first.places[i], second.places[j]) for i, j in zip(rows, columns, strict=True)]
 
 
 def _extent(laid: _Laid) -> tuple[Array, float]:
@@ -166,14 +194,18 @@ def _spectra(places: Array, looks: Array, cell: float) -> NDArray[np.complex128]
     return np.fft.rfft2(maps.reshape(-1, SIDE, SIDE), s=(2 * SIDE, 2 * SIDE))
 
 
-def _best_shift(mine: NDArray[np.complex128], theirs: NDArray[np.complex128]) -> tuple[float, Array]:
-    """Return the best score and by how many cells (x, y) their map lies beside mine.
+def _best_shifts(mine: NDArray[np.complex128], theirs: NDArray[np.complex128]) -> list[Array]:
+    """Return by how many cells (x, y) their map may lie beside mine, the likeliest first.
 
     The score of a shift sums over the cells known in both: what agreement is worth, minus the difference
     squared. Cells that stand out are worth more, or a bare table would fit anywhere.
     """
     spectrum = mine[1] * theirs[0] + mine[0] * theirs[1] + 2 * (mine[2:] * theirs[2:]).sum(axis=0)
     scores = np.fft.irfft2(spectrum, s=(2 * SIDE, 2 * SIDE))
-    row, column = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    shift = np.array([column, row], float)
-    return float(scores[row, column]), np.where(shift >= SIDE, shift - 2 * SIDE, shift)
+    shifts = []
+    for _ in range(PEAKS):
+        row, column = np.unravel_index(int(np.argmax(scores)), scores.shape)
+        shift = np.array([column, row], float)
+        shifts.append(np.where(shift >= SIDE, shift - 2 * SIDE, shift))
+        scores[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = -np.inf
+    return shifts

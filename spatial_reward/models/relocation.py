@@ -25,9 +25,9 @@ def relocations(region: Region, sight: Sight, count: int = 8) -> list[Array]:
     """Return the likeliest motions (4, 4) of a patch that may be anywhere, the best first."""
     motions = _candidates(region, sight)
     for probes, kept in zip(PROBES, (KEPT, len(motions)), strict=True):
-        order = np.argsort(-_likeness(region, sight, motions, probes))[:kept]
-        motions = motions[order]
-    return _apart(region, motions, count)
+        like, contradicted, outside = shares(region, sight, motions, probes)
+        motions = motions[np.argsort(0.5 * contradicted + 0.3 * outside - like)[:kept]]
+    return apart(region, motions, count)
 
 
 def _candidates(region: Region, sight: Sight) -> Array:
@@ -64,8 +64,16 @@ def _spread(region: Region, count: int) -> NDArray[np.int64]:
     return chosen
 
 
-def _likeness(region: Region, sight: Sight, motions: Array, probes: int) -> Array:
-    """Return how well each motion (K, 4, 4) fits: agreement minus half of what is contradicted."""
+def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: float = SLACK) -> Array:
+    """Return how motions (K, 4, 4) fit, roughly: (3, K) likeness, contradicted, outside as in `Support`.
+
+    Args:
+        region: What moves.
+        sight: Where it is looked for.
+        motions: To compare.
+        probes: Points of the region that are looked at.
+        slack: [m] that a motion may be off.
+    """
     chosen = _spread(region, probes)
     view, weight = sight.view, region.weight[chosen] / region.weight[chosen].sum()
     moved = sight.current_from_reference @ motions
@@ -77,17 +85,16 @@ def _likeness(region: Region, sight: Sight, motions: Array, probes: int) -> Arra
     column, row = (np.where(inside, pixels[..., i], 0).astype(int) for i in (0, 1))
     error = view.depth[row, column] - seen[..., 2]
     unlike = np.linalg.norm(view.colour[row, column] - region.colour[chosen], axis=-1)
-    allowed = 1.5 * tolerance(seen[..., 2]) + SLACK
-    agreeing = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (unlike / 13) ** 2)
-    agreeing = np.where(inside & np.isfinite(error), agreeing, 0)
-    contradicted = (
-        inside & ~(error < -allowed) & ((error > allowed) | (unlike > SAME_COLOUR) | np.isnan(error))
-    )
-    return np.asarray((agreeing - 0.5 * contradicted - 0.3 * ~inside) @ weight)
+    allowed = 1.5 * tolerance(seen[..., 2]) + slack
+    like = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (unlike / 13) ** 2)
+    like = np.where(inside & np.isfinite(error), like, 0)
+    free = inside & ~(error < -allowed)  # not behind something else
+    contradicted = free & ((error > allowed) | (unlike > SAME_COLOUR) | np.isnan(error))
+    return np.asarray(np.stack([like, contradicted, ~inside]) @ weight)
 
 
-def _apart(region: Region, motions: Array, count: int) -> list[Array]:
-    """Return the first `count` motions that differ."""
+def apart(region: Region, motions: Array, count: int) -> list[Array]:
+    """Return the first `count` motions (4, 4) that differ in where they put the patch."""
     kept: list[Array] = []
     for motion in motions:
         moved = transform(motion, region.points[::20])
