@@ -1,8 +1,8 @@
 """Wide baselines: two pictures of one table compared as seen from above, whatever the cameras did.
 
 What stands on a plane looks the same from above for every camera. Both pictures are laid out as maps of
-height and colour over the plane that they show most of, and the turn and shift are tried at which the maps
-agree best, all shifts at once by Fourier transforms.
+height and colour over the plane that they show most of, and turns and shifts are found at which the maps
+agree, all shifts at once by Fourier transforms, or at which two things that look alike lie on one another.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ HEIGHT, LIGHTNESS, HUE = 0.015, 14.0, 8.0  # [m] and grey levels that count as o
 MOST = 3.0  # units; more is no more different
 PLAIN = 0.25  # units squared that agreement is worth in a cell that either map knows,
 STANDING = 2.0  # and more where something stands out
+PEAKS = 5  # shifts at which the maps agree best, of each turn
+THING_CELL = 0.012  # [m] between neighbouring points of one thing
+FEWEST = 12  # points of a thing
+PAIRS = 12  # of things that look alike
 
 
 class Cloud(NamedTuple):
@@ -34,12 +38,6 @@ class Cloud(NamedTuple):
 
     points: Array
     colour: Array
-
-
-THING_CELL = 0.012  # [m] between neighbouring points of one thing
-FEWEST = 12  # points of a thing
-PAIRS = 12  # of things that look alike
-PEAKS = 5  # shifts of a turn that are returned
 
 
 def overhead_motions(reference: View, current: View, up: Array) -> list[Array]:

@@ -95,13 +95,11 @@ def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: flo
 
 def apart(region: Region, motions: Array, count: int) -> list[Array]:
     """Return the first `count` motions (4, 4) that differ in where they put the patch."""
-    kept: list[Array] = []
+    points, kept = region.points[:: max(1, len(region.points) // 20)], list[Array]()
     for motion in motions:
-        moved = transform(motion, region.points[::20])
-        if all(
-            np.linalg.norm(moved - transform(other, region.points[::20]), axis=1).mean() > APART
-            for other in kept
-        ):
+        moved = transform(motion, points)
+        gaps = [np.linalg.norm(moved - transform(other, points), axis=1).mean() for other in kept]
+        if min(gaps, default=np.inf) > APART:
             kept.append(motion)
         if len(kept) == count:
             break
