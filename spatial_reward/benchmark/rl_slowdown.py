@@ -36,6 +36,7 @@ CASES = (
         ("ppo", 1, "sync"),
         ("ppo", 8, "sync"),
         ("ppo", 8, "hold(8)"),
+        ("ppo", 8, "hold(32)"),
         ("ppo", 8, "lagged(4)"),
         ("ppo", 8, "episode"),
     ),
