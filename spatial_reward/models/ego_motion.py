@@ -25,19 +25,24 @@ RATIO = 0.8  # of the distances to the best and second best feature, under which
 ROUND_TRIP = 1.0  # [px] that a tracked corner may miss its start when tracked back
 MATCH_STD = 0.5  # [px]
 OFF_GROUND = 0.008  # [m] from which something stands on the ground,
+SCATTERED = 0.07  # [m] from which it is more than one thing,
 MOST = 5.0  # and how much more it then counts, at most
 STEPS = 20  # of an alignment, at most
 SWINGS = np.radians([-12.0, -6.0, 6.0, 12.0])  # [rad] that are tried where nothing matches
 PROBES = 150  # points of the picture that motions seen from above are judged by,
 COARSE = 0.015  # [m] that these are off,
-FEW = 12  # and how many of them are laid onto the picture
+FEW = 12  # how many of them are laid onto the picture,
+SPACED = 0.05  # and how far [m] they put what is seen from one another
 AGREEING = 0.7  # share of the picture that agrees with a motion,
 SURELY = 0.03  # and the share that contradicts it, from which no other is looked for
 DENIED = 1.5  # how much more what is contradicted counts than what agrees
 SEEN_AGAIN = 0.15  # share of the picture that must agree with the camera's motion,
 UNDENIED = 0.87  # and that share of what agrees or is contradicted,
-UNRIVALLED = 0.02  # and by so much more than with any motion
-ELSEWHERE = 0.1  # that puts what is seen so far [m] from there
+UNDENIED_BY_THINGS = 0.75  # the same of what stands on the ground, some of which may move,
+RIVAL = 0.05  # and by so much more, among what both show, than with any motion
+COMPARABLE = 0.75  # share of the evidence, at least, of such a motion,
+ELSEWHERE = 0.1  # [m] by which it puts what is seen elsewhere;
+VAGUE = 0.1  # [m] what is known no better than this is not measured
 
 
 def ego_motion(reference: Frame, current: Frame) -> RigidFit:
@@ -52,22 +57,21 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     matches, pictures = _fit_matches(reference, current), _pictures(View.of(reference), View.of(current))
     if pictures is None:
         return RigidFit.unknown(len(matches.inliers))
-    everything = pictures.there.region
     laid = [_laid(pictures, np.eye(4))]
     if matches.valid:
         laid.append(_laid(pictures, matches.b_from_a))
-    if not any(fit.agreeing >= AGREEING and fit.contradicted <= SURELY for *_, fit in laid):
-        starts = [_swing(everything, pictures.there.sight.up, angle) for angle in SWINGS]
+    if not any(one.fit.agreeing >= AGREEING and one.fit.contradicted <= SURELY for one in laid):
+        starts = [_swing(pictures.there.region, pictures.there.sight.up, angle) for angle in SWINGS]
         starts += _likeliest(pictures)
         laid += [_laid(pictures, start, wide=True) for start in starts]
-    motion, information, fit = max(laid, key=lambda one: _rank(one[2]))
-    rivals = [_rank(other) for at, _, other in laid if _apart(everything, at, motion) > ELSEWHERE]
+    best = max(laid, key=lambda one: (one.credible, _rank(one.fit)))
+    spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
     return replace(
         matches,
-        b_from_a=motion,
-        covariance=np.asarray(CORRELATION * np.linalg.inv(information + 1e-6 * np.eye(6)), float),
-        centre=transform(motion, everything.points).mean(axis=0),
-        valid=believed(fit) and _rank(fit) > max(rivals, default=-np.inf) + UNRIVALLED,
+        b_from_a=best.motion,
+        covariance=spread,
+        centre=transform(best.motion, pictures.there.region.points).mean(axis=0),
+        valid=best.credible and _sharp(spread) and not _rivalled(pictures, best, laid),
     )
 
 
@@ -83,6 +87,21 @@ class _Pictures(NamedTuple):
 
     there: _Way
     back: _Way
+    telling: Region  # the first picture, what stands on the ground weighted more
+
+
+class _Laid(NamedTuple):
+    """A motion (4, 4), its information (6, 6), and how it fits: evenly judged, and by what stands out."""
+
+    motion: Array
+    information: Array
+    fit: Support
+    telling: Support
+
+    @property
+    def credible(self) -> bool:
+        """Whether both judgments believe it."""
+        return believed(self.fit) and believed(self.telling, UNDENIED_BY_THINGS)
 
 
 def _pictures(reference: View, current: View) -> _Pictures | None:
@@ -90,58 +109,81 @@ def _pictures(reference: View, current: View) -> _Pictures | None:
     up, first, second = reference.camera.camera_from_world[:3, 2], whole(reference), whole(current)
     if first is None or second is None:
         return None
-    there = _Way(_telling(first, reference), Sight(current, np.eye(4), up))
-    return _Pictures(there, _Way(second, Sight(reference, np.eye(4), up)))
+    there = _Way(first, Sight(current, np.eye(4), up))
+    back = _Way(second, Sight(reference, np.eye(4), np.full(3, np.nan)))  # its pose is not known
+    return _Pictures(there, back, _telling(first, reference))
 
 
 def _telling(everything: Region, view: View) -> Region:
-    """Weigh what stands on the ground more: the bare ground would fit anywhere."""
+    """Weigh what stands on the ground more: the bare ground would fit anywhere.
+
+    A single thing tells nothing, it may have moved itself.
+    """
     height = transform(view.camera.world_from_camera, everything.points)[:, 2]
     standing = np.abs(height - ground_level(height)) > OFF_GROUND
+    if not standing.any() or everything.points[standing].std(axis=0).max() < SCATTERED:
+        return everything
     more = np.clip((~standing).sum() / max(standing.sum(), 1), 1.0, MOST)
     weight = np.where(standing, more, 1.0)
     return replace(everything, weight=weight / weight.sum())
 
 
-def believed(fit: Support) -> bool:
+def believed(fit: Support, undenied: float = UNDENIED) -> bool:
     """Tell whether enough of the picture agrees with a motion, and hardly anything contradicts it.
 
     More must agree than is hidden: behind something else there is room for anything.
     """
-    return fit.agreeing >= max(SEEN_AGAIN, fit.hidden, UNDENIED * (fit.agreeing + fit.contradicted))
+    return fit.agreeing >= max(SEEN_AGAIN, fit.hidden, undenied * (fit.agreeing + fit.contradicted))
 
 
 def _rank(fit: Support) -> float:
     return fit.likeness - DENIED * fit.contradicted
 
 
-def _apart(everything: Region, first: Array, second: Array) -> float:
-    """Return how far apart [m] two motions put what is seen, on average."""
-    return float(
-        np.linalg.norm(
-            transform(first, everything.points) - transform(second, everything.points), axis=1
-        ).mean()
-    )
+def _sharp(spread: Array) -> bool:
+    """Tell whether a covariance (6, 6) says where the camera is."""
+    return bool(np.diag(spread)[3:].max() < VAGUE**2)
 
 
-def _laid(pictures: _Pictures, start: Array, wide: bool = False) -> tuple[Array, Array, Support]:
-    """Improve a motion; return it with its information, and how well the pictures agree, both ways."""
-    there, back = pictures
-    motion, information = align(there.region, there.sight, start, steps=STEPS, turn=True, wide=wide)
-    fits = [support(*there, motion), support(*back, invert(motion))]
-    return motion, information, Support(*np.mean(fits, axis=0).tolist())
+def _rivalled(pictures: _Pictures, best: _Laid, laid: list[_Laid]) -> bool:
+    """Tell whether another motion fits as well in what both show, or better in what stands out."""
+    points = pictures.there.region.points
+    here = transform(best.motion, points)
+    others = [
+        one for one in laid if np.linalg.norm(transform(one.motion, points) - here, axis=1).mean() > ELSEWHERE
+    ]
+    least = COMPARABLE * _rank(best.fit)
+    rivals = [one for one in others if one.credible and _rank(one.fit) > least]
+    told = any(_rank(one.telling) > _rank(best.telling) for one in rivals)
+    if best is laid[0]:  # at rest: what may have stayed, has stayed
+        return told
+    return told or any(_share(one.fit) > _share(best.fit) - RIVAL for one in rivals if one is not laid[0])
+
+
+def _share(fit: Support) -> float:
+    """Return the rank of a motion among what both pictures show."""
+    return _rank(fit) / max(1 - fit.outside - fit.hidden, 1e-6)
+
+
+def _laid(pictures: _Pictures, start: Array, wide: bool = False) -> _Laid:
+    """Improve a motion, and judge it both ways."""
+    there, back = pictures.there, pictures.back
+    motion, information = align(pictures.telling, there.sight, start, steps=STEPS, turn=True, wide=wide)
+    returned = support(*back, invert(motion))
+    fits = [support(region, there.sight, motion) for region in (there.region, pictures.telling)]
+    return _Laid(motion, information, *(Support(*np.mean([fit, returned], axis=0).tolist()) for fit in fits))
 
 
 def _likeliest(pictures: _Pictures) -> list[Array]:
     """Return a few motions (4, 4) over a table: those that agree best with what is seen, both ways."""
-    there, back = pictures
+    there, back = _Way(pictures.telling, pictures.there.sight), pictures.back
     motions = overhead_motions(back.sight.view, there.sight.view, there.sight.up)
     if not motions:
         return []
     tried = np.asarray(np.stack(motions), float)
     returns = np.asarray(np.linalg.inv(tried), float)
     like, contradicted, _ = shares(*there, tried, PROBES, COARSE) + shares(*back, returns, PROBES, COARSE)
-    return apart(there.region, tried[np.argsort(DENIED * contradicted - like)], FEW)
+    return apart(there.region, tried[np.argsort(DENIED * contradicted - like)], FEW, SPACED)
 
 
 def _swing(everything: Region, up: Array, angle: float) -> Array:

@@ -23,6 +23,8 @@ MOVED = 0.03  # [m] beyond which a thing that stands where it stood has come bac
 DOUBTFUL = 0.15  # share of contradicting points from which a thing may have turned meanwhile
 CONTRADICTED = 0.3  # share of contradicting points beyond which no motion is believed
 TURNS = np.radians([-60.0, -30.0, 30.0, 60.0])  # [rad] about the vertical that are tried then
+RIVAL = 0.06  # likeness by which the place of what was searched for must be better than
+ELSEWHERE = 0.05  # [m] any that is so far from there
 SHIFTED = 0.02  # likeness that a rotation must gain to be believed
 CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
 FLOOR = 0.3  # [px]; no motion is better known than this
@@ -41,17 +43,20 @@ class Found:
         information: (6, 6) [rotation rad, translation m] about the region's centre.
         support: How well the picture agrees.
         how: "still", "followed", "searched", or "found again" somewhere else than where it was last seen.
+        alone: Whether nothing else fits as well somewhere else.
     """
 
     motion: Array
     information: Array
     support: Support
     how: str
+    alone: bool = True
 
     @property
     def valid(self) -> bool:
         """Whether the evidence is enough."""
-        return self.support.agreeing >= BELIEVED[self.how] and self.support.contradicted <= CONTRADICTED
+        enough = self.support.agreeing >= BELIEVED[self.how] and self.support.contradicted <= CONTRADICTED
+        return enough and self.alone
 
     def displacement(self, region: Region, point: Array, pixel_size: float) -> tuple[Array, Array]:
         """Return how far a point (3,) of the thing moved, and its covariance (3, 3) [m^2].
@@ -83,12 +88,24 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
         turned = _turned(region, sight, last)
         candidates += [_candidate(region, sight, start, "followed", turn=True) for start in turned]
     enough, how = (LEFT, "searched") if previous is None else (LOST, "found again")
-    if _best(region, candidates, previous).support.agreeing < enough:
+    seen = _best(region, candidates, previous).support
+    if seen.agreeing < max(LOST, enough * (1 - seen.hidden)):
         found = _search(region, sight)
         candidates += [_candidate(region, sight, at, how, turn=False, wide=True) for at in found]
         placed = relocations(region, sight) if previous is None else []
         candidates += [_candidate(region, sight, at, how, turn=True, wide=True) for at in placed]
-    return _settled(region, sight, _polished(region, sight, _best(region, candidates, previous)))
+    best = _best(region, candidates, previous)
+    alone = best.how != "searched" or not _rivals(region, best, candidates)
+    return replace(_settled(region, sight, _polished(region, sight, best)), alone=alone)
+
+
+def _rivals(region: Region, best: Found, candidates: list[Found]) -> bool:
+    """Tell whether the thing may as well be somewhere else."""
+    return any(
+        _score(other.support) > _score(best.support) - RIVAL
+        and _gap(region, other.motion, best.motion) > ELSEWHERE
+        for other in candidates
+    )
 
 
 def _near(region: Region, sight: Sight, tried: list[Found], last: Array) -> list[Found]:

@@ -18,6 +18,6 @@ def ground_level(height: Array) -> float:
     known = height[np.isfinite(height)]
     if not len(known):
         return float("nan")
-    counts, edges = np.histogram(known, np.arange(known.min(), known.max() + 2 * FLAT, FLAT))
-    middle = edges[int(np.argmax(counts))] + FLAT / 2
+    levels, counts = np.unique(np.floor(known / FLAT), return_counts=True)
+    middle = (levels[int(np.argmax(counts))] + 0.5) * FLAT
     return float(np.median(known[np.abs(known - middle) < FLAT]))

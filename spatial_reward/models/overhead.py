@@ -30,6 +30,7 @@ STANDING = 2.0  # and more where something stands out
 PEAKS = 5  # shifts at which the maps agree best, of each turn
 THING_CELL = 0.012  # [m] between neighbouring points of one thing
 FEWEST = 12  # points of a thing
+WITHIN = 3.0  # [m] of the middle of a picture that things are looked for
 PAIRS = 12  # of things that look alike
 
 
@@ -149,7 +150,8 @@ def _matches(first: Cloud, second: Cloud, plane_from_first: Array, plane_from_se
 
 def _things(laid: _Laid) -> _Laid:
     """Return the middles (n, 2) [m] and mean looks (n, 4) of what stands out."""
-    standing = laid.looks[:, 0] > 1
+    central = np.abs(laid.places - np.median(laid.places, axis=0)).max(axis=1) < WITHIN
+    standing = (laid.looks[:, 0] > 1) & central
     index = np.floor(laid.places[standing] / THING_CELL).astype(int)
     if not len(index):
         return _Laid(np.empty((0, 2)), np.empty((0, 4)))

@@ -23,7 +23,7 @@ NEAR = 0.04  # [m] within which surface most likely moves with the pixel
 SLIVER = 20  # pixels; fewer are where two sides or surfaces meet
 POINTS = 300  # of a patch that are followed,
 OTHERS = 100  # and of what it is joined to without a gap,
-BESIDE = 0.15  # whose weight is less by this factor
+BESIDE = 0.15  # which count less by this factor, and in all no more than this share of the patch
 STANDING = 0.9  # share of a patch that lies off the ground if it belongs to a thing
 
 Images = NDArray[np.float32]
@@ -138,8 +138,9 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     others = _thing(view, mask, reachable) & ~mask
     rows, columns = np.concatenate([_pixels(mask, POINTS), _pixels(others, OTHERS)], axis=1)
     points = view.points[rows, columns]
-    distance = np.linalg.norm(points - origin, axis=1)
-    weight = np.exp(-0.5 * (distance / NEAR) ** 2) * np.where(mask[rows, columns], 1.0, BESIDE)
+    weight = np.exp(-0.5 * (np.linalg.norm(points - origin, axis=1) / NEAR) ** 2)
+    own = mask[rows, columns]
+    weight[~own] *= BESIDE * min(1.0, weight[own].sum() / max(weight[~own].sum(), 1e-12))
     return Region(
         mask=mask,
         box=box,
@@ -195,9 +196,9 @@ def _thing(view: View, mask: NDArray[np.bool_], reachable: NDArray[np.bool_]) ->
     What lies on the ground parts things; of a patch of the ground itself, the patch alone is returned.
     """
     up, eye = view.camera.world_from_camera[2, :3], view.camera.world_from_camera[2, 3]
-    height = view.points @ up + eye
     with np.errstate(invalid="ignore"):
-        above = reachable & (np.abs(height - ground_level(height)) > FLAT)
+        height = np.where(reachable, view.points @ up + eye, np.nan)
+        above = height - ground_level(height) > FLAT
     if (mask & above).sum() < STANDING * mask.sum():
         return mask
     labels = _labels(view, above, similar=np.inf)

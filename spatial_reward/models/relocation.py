@@ -43,7 +43,7 @@ def _candidates(region: Region, sight: Sight) -> Array:
         motions.append(block.reshape(-1, 4, 4))
     found = np.concatenate(motions)
     moved = found[:, :3, :3] @ region.origin + found[:, :3, 3]
-    key = np.column_stack([np.round(moved / CELL), np.round(found[:, 0, :3] * 100)])
+    key = np.column_stack([np.round(moved / CELL), np.round(found[:, :3, :3].reshape(-1, 9) * 100)])
     different = np.sort(np.unique(key, axis=0, return_index=True)[1])
     return found[different[:: len(different) // MOST + 1]]
 
@@ -93,13 +93,13 @@ def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: flo
     return np.asarray(np.stack([like, contradicted, ~inside]) @ weight)
 
 
-def apart(region: Region, motions: Array, count: int) -> list[Array]:
-    """Return the first `count` motions (4, 4) that differ in where they put the patch."""
+def apart(region: Region, motions: Array, count: int, least: float = APART) -> list[Array]:
+    """Return the first `count` motions (4, 4) that put the patch at least so far [m] from one another."""
     points, kept = region.points[:: max(1, len(region.points) // 20)], list[Array]()
     for motion in motions:
         moved = transform(motion, points)
         gaps = [np.linalg.norm(moved - transform(other, points), axis=1).mean() for other in kept]
-        if min(gaps, default=np.inf) > APART:
+        if min(gaps, default=np.inf) > least:
             kept.append(motion)
         if len(kept) == count:
             break

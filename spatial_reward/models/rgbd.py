@@ -20,6 +20,7 @@ from spatial_reward.geometry import (
     extents,
     sample_depth,
 )
+from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.following import Found, follow
 from spatial_reward.models.naming import colour_of, find_named, middle
@@ -29,6 +30,7 @@ from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
 
 PoseSource = Literal["auto", "estimated"]
 FEWEST = 20  # pixels of a surface that can be followed
+SURE = 0.85  # share of a surface that must agree where it is not known how the camera moved
 VAGUE = 0.05  # [m]; what is known no better than this is not measured
 # Words for a positive and a negative component (MultiSPA's conventions).
 DIRECTIONS = {
@@ -65,6 +67,7 @@ class RGBD:
         self.pose = pose
         # What was computed of a frame lives as long as the frame.
         self._views: WeakKeyDictionary[Frame, View] = WeakKeyDictionary()
+        self._egos: WeakKeyDictionary[Frame, WeakKeyDictionary[Frame, RigidFit]] = WeakKeyDictionary()
         self._regions: WeakKeyDictionary[Frame, dict[PixelPoint, Region]] = WeakKeyDictionary()
         self._things: WeakKeyDictionary[Frame, dict[str, NDArray[np.bool_] | None]] = WeakKeyDictionary()
 
@@ -120,6 +123,7 @@ class RGBD:
         return depth, np.hypot(std, depth_noise(depth))
 
     def _match(self, question: Question) -> Answer:
+        known = self.pose == "auto" or self._ego(*_pair(question)).valid
         sight, region, found = self._followed(question, lost=np.eye(4))
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         pixel = sight.view.camera.pixels(moved)
@@ -127,6 +131,9 @@ class RGBD:
         _, covariance = found.displacement(region, region.origin, _footprint(sight.view.camera, moved))
         std = np.sqrt(np.diag(covariance)[:2]) / _footprint(sight.view.camera, moved)
         match = (float(pixel[0]), float(pixel[1]))
+        if not known:  # the camera has moved, so that nothing stands where it stood
+            sure = found.valid and found.how == "searched" and found.support.agreeing >= SURE
+            return Answer(pixel, "px", std, valid=sure and inside, match=match)
         return Answer(pixel, "px", std, valid=found.valid and inside, match=match, motion=found.motion)
 
     def _choice(self, question: Question) -> Answer:
@@ -157,7 +164,7 @@ class RGBD:
             raise Unanswerable("The camera's motion needs the cameras of both frames.")
         if self.pose == "auto":
             return camera_motion(reference.camera.world_from_camera, current.camera.world_from_camera)
-        fit = ego_motion(reference, current)
+        fit = self._ego(reference, current)
         if not fit.valid:
             raise Unanswerable("Too few things match to tell how the camera moved.")
         return estimated_camera_motion(fit, reference.camera.world_from_camera)
@@ -183,7 +190,7 @@ class RGBD:
         if self.pose == "auto":
             relative = view.camera.camera_from_world @ self._view(reference).camera.world_from_camera
         else:
-            fit = ego_motion(reference, current)
+            fit = self._ego(reference, current)
             if not fit.valid and lost is None:
                 raise Unanswerable("Too few things match to tell how the camera moved.")
             relative = fit.b_from_a if fit.valid or lost is None else lost
@@ -233,6 +240,12 @@ class RGBD:
             mask = self._region(frame, point).mask
         return transform(view.camera.world_from_camera, view.points[mask & np.isfinite(view.depth)])
 
+    def _ego(self, reference: Frame, current: Frame) -> RigidFit:
+        known = self._egos.setdefault(reference, WeakKeyDictionary())
+        if current not in known:
+            known[current] = ego_motion(reference, current)
+        return known[current]
+
     def _view(self, frame: Frame) -> View:
         if frame not in self._views:
             self._views[frame] = View.of(frame)
@@ -242,8 +255,8 @@ class RGBD:
         known = self._regions.setdefault(frame, {})
         if point not in known:
             region = grow(self._view(frame), (point.x, point.y))
-            if region is None or len(region.points) < FEWEST:
-                size = 0 if region is None else len(region.points)
+            size = 0 if region is None else int(region.mask.sum())
+            if region is None or size < FEWEST:
                 raise Unanswerable(
                     f"No surface to follow around pixel ({point.x:.1f}, {point.y:.1f}): {size} pixels of one "
                     f"surface with depth, but it takes {FEWEST}."

@@ -7,7 +7,8 @@ from spatial_reward.camera import Camera, look_at
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.overhead import overhead_motions
 from spatial_reward.models.region import View
-from spatial_reward.types import Frame
+from spatial_reward.models.rgbd import RGBD
+from spatial_reward.types import Frame, PixelPoint, Question
 
 SIZE = 160
 RNG = np.random.default_rng(3)
@@ -76,14 +77,46 @@ def test_without_depth_there_is_no_plane():
     assert overhead_motions(View.of(empty), View.of(frame), up) == []
 
 
-def test_few_small_things_tell_on_a_bare_table():
-    first, second = (seen_from(eye, blocks=SQUARE) for eye in ((0.0, -0.7, 0.6), (0.3, -0.63, 0.6)))
+@pytest.mark.parametrize("angle", [25, 45, 60, 75, 120, 140, 160])
+def test_what_fits_a_bare_table_and_not_the_things_on_it_is_not_believed(angle):
+    """Four small equal blocks in a square look nearly the same from four sides, the table from all."""
+    there = np.radians(angle)
+    second = seen_from((0.7 * np.sin(there), -0.7 * np.cos(there), 0.6), blocks=SQUARE)
+    assert not ego_motion(seen_from((0.0, -0.7, 0.6), blocks=SQUARE), second).valid
+
+
+@pytest.mark.parametrize("step", [(0.12, 0.05), (0.15, 0.0), (-0.12, 0.1)])
+def test_a_single_thing_that_moves_does_not_move_the_camera(step):
+    half, colour = np.full(3, 0.05), np.array([200, 60, 40])
+    eye = (0.0, -0.7, 0.6)
+    first, second = (seen_from(eye, blocks=[(np.array(at), half, colour)]) for at in ((0.0, 0.0), step))
     fit = ego_motion(first, second)
-    turn, shift = off(fit.b_from_a, second.camera.camera_from_world @ first.camera.world_from_camera)
-    assert fit.valid and turn < 1 and shift < 0.01
+    turn, shift = off(fit.b_from_a, np.eye(4))
+    assert fit.valid and turn < 0.5 and shift < 0.02  # [m]; hardly anything tells it along a bare table
 
 
-def test_two_motions_that_fit_alike_are_not_believed():
-    """Four equal blocks in a square look the same from four sides."""
+def test_a_bare_table_alone_tells_nothing():
+    bare = (seen_from(eye, blocks=[]) for eye in ((0.0, -0.7, 0.6), (0.3, -0.7, 0.6)))
+    assert not ego_motion(*bare).valid
+
+
+def test_a_match_among_things_that_look_alike_is_not_valid_where_the_camera_is_lost():
     first, second = (seen_from(eye, blocks=SQUARE) for eye in ((0.0, -0.7, 0.6), (0.5, -0.49, 0.6)))
-    assert not ego_motion(first, second).valid
+    for corner in CORNERS:
+        x, y = first.camera.project(np.array([*corner, 0.06]))[0]
+        [match] = RGBD("estimated").answer(
+            [Question("vc_coord", (first, second), (PixelPoint(float(x), float(y)),))]
+        )
+        assert not match.valid and match.motion is None
+
+
+@pytest.mark.parametrize("width", [0.012, 0.02, 0.03])
+def test_what_is_half_hidden_does_not_jump_to_its_twin(width):
+    half, red = np.full(3, 0.03), np.array([200, 60, 40])
+    twins = [(np.array(at), half, red) for at in ((-0.08, 0.0), (0.12, 0.03))]
+    post = (np.array([width - 0.13, -0.08]), np.array([0.02, 0.005, 0.06]), np.full(3, 20))
+    first, second = (seen_from((0, -0.6, 0.5), blocks=blocks) for blocks in (twins, [*twins, post]))
+    x, y = first.camera.project(np.array([-0.07, -0.03, 0.035]))[0]
+    question = Question("obj_vec_coord", (first, second), (PixelPoint(float(x), float(y)),))
+    [answer] = RGBD("auto").answer([question])
+    assert answer.valid and np.linalg.norm(answer.value) < 0.003

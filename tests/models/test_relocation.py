@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose
 from spatial_reward.camera import look_at, transform
 from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.models import rgbd
+from spatial_reward.models.ground import ground_level
 from spatial_reward.models.region import View, grow
 from spatial_reward.models.registration import Sight
 from spatial_reward.models.relocation import relocations
@@ -64,4 +65,11 @@ def test_a_match_is_found_although_the_cameras_motion_is_not(table, monkeypatch)
         [question(table, first, second, kind) for kind in ("vc_coord", "obj_vec_coord")]
     )
     assert_allclose(match.value, table.point(second, FRONT)[:2], atol=2.0)
+    assert match.motion is None  # it is that of the camera
     assert not moved.valid and "how the camera moved" in moved.text
+
+
+def test_the_ground_level_is_that_of_most():
+    height = np.concatenate([np.full(50, 0.3), np.linspace(0, 2, 40), [np.nan, 1e6]])
+    assert ground_level(height) == pytest.approx(0.3)
+    assert np.isnan(ground_level(np.full(3, np.nan)))
