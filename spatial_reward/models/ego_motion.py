@@ -49,7 +49,8 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     """Find `current_from_reference`: from matched surface points, or from rest, laid onto the whole picture.
 
     Where that does not fit, the pictures are compared as seen from above, for any motion over a table. Not
-    valid where too little of the picture agrees with it, or too much contradicts it.
+    valid where too little of the picture agrees with it, too much contradicts it, nothing determines it, or
+    another motion fits as well.
 
     Raises:
         ValueError: If a frame has no depth or no camera.
