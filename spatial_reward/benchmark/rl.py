@@ -73,6 +73,12 @@ def plan_of(env_id: str, config: Config) -> Plan:
         told["steps"] = config["steps"]
     if set(told) - set(Plan._fields) or not {"algorithm", "steps", "gamma", "n_envs"} <= set(told):
         raise ValueError(f"A plan has {', '.join(Plan._fields)}; that of {env_id} is {told}.")
+    for key in ("steps", "n_envs", "demonstrations"):
+        least, value = int(key != "demonstrations"), told.get(key, 0)
+        if not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"`{key}` of {env_id} must be a whole number of at least {least}, got {value!r}."
+            )
     if told["algorithm"] not in ALGORITHMS:
         raise ValueError(f"`algorithm` must be one of {', '.join(ALGORITHMS)}, got {told['algorithm']!r}.")
     return Plan(**told)
@@ -85,8 +91,9 @@ def _check(config: Config) -> None:
             f"The configuration lacks {', '.join(missing)}: start from `defaults: [benchmark_rl]`."
         )
     for key, least in NUMBERS.items():
-        if not isinstance(config[key], int | float) or not config[key] >= least:
-            raise ValueError(f"`{key}` must be at least {least}, got {config[key]!r}.")
+        kinds, words = ((int, float), "a number") if key == "weight" else (int, "a whole number")
+        if not isinstance(config[key], kinds) or not config[key] >= least:
+            raise ValueError(f"`{key}` must be {words} of at least {least}, got {config[key]!r}.")
     unknown = [reward for reward in config["rewards"] if reward not in REWARDS]
     if unknown or not config["rewards"]:
         raise ValueError(f"`rewards` must be some of {', '.join(REWARDS)}, got {config['rewards']!r}.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spatial_reward.camera import Array, Camera, transform
 from spatial_reward.geometry import (
     CameraMotion,
+    RigidFit,
     camera_motion,
     depth_noise,
     distance,
@@ -20,7 +21,6 @@ from spatial_reward.geometry import (
     extents,
     sample_depth,
 )
-from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.following import Found, follow
 from spatial_reward.models.naming import colour_of, find_named, middle
@@ -40,6 +40,9 @@ DIRECTIONS = {
     "cam_dir_yaw": ("left", "right"),
     "cam_dir_pitch": ("up", "down"),
 }
+
+
+LOST_CAMERA = "Too few things match to tell how the camera moved."
 
 
 class Unanswerable(ValueError):
@@ -123,15 +126,15 @@ class RGBD:
         return depth, np.hypot(std, depth_noise(depth))
 
     def _match(self, question: Question) -> Answer:
-        known = self.pose == "auto" or self._ego(*_pair(question)).valid
-        sight, region, found = self._followed(question, lost=np.eye(4))
+        relative = self._relative(*_pair(question))
+        sight, region, found = self._followed(question, np.eye(4) if relative is None else relative)
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         pixel = sight.view.camera.pixels(moved)
         inside = bool(sight.view.camera.contains(pixel))
         _, covariance = found.displacement(region, region.origin, _footprint(sight.view.camera, moved))
         std = np.sqrt(np.diag(covariance)[:2]) / _footprint(sight.view.camera, moved)
         match = (float(pixel[0]), float(pixel[1]))
-        if not known:  # the camera has moved, so that nothing stands where it stood
+        if relative is None:  # the camera has moved, so that nothing stands where it stood
             sure = found.valid and found.how == "searched" and found.support.agreeing >= SURE
             return Answer(pixel, "px", std, valid=sure and inside, match=match)
         return Answer(pixel, "px", std, valid=found.valid and inside, match=match, motion=found.motion)
@@ -166,11 +169,14 @@ class RGBD:
             return camera_motion(reference.camera.world_from_camera, current.camera.world_from_camera)
         fit = self._ego(reference, current)
         if not fit.valid:
-            raise Unanswerable("Too few things match to tell how the camera moved.")
+            raise Unanswerable(LOST_CAMERA)
         return estimated_camera_motion(fit, reference.camera.world_from_camera)
 
     def _object(self, question: Question) -> Answer:
-        sight, region, found = self._followed(question)
+        relative = self._relative(*_pair(question))
+        if relative is None:
+            raise Unanswerable(LOST_CAMERA)
+        sight, region, found = self._followed(question, relative)
         anchor = region.origin if question.anchor is None else np.asarray(question.anchor, float)
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         size = _footprint(sight.view.camera, moved)
@@ -182,21 +188,20 @@ class RGBD:
         valid = found.valid and bool(np.trace(covariance) < VAGUE**2)
         return replace(answer, valid=valid, text=text, match=match, motion=found.motion)
 
-    def _followed(self, question: Question, lost: Array | None = None) -> tuple[Sight, Region, Found]:
-        """Follow the surface under the first point into the last frame."""
+    def _followed(self, question: Question, relative: Array) -> tuple[Sight, Region, Found]:
+        """Follow the surface under the first point into the last frame; `relative` as `_relative` says."""
         reference, current = _pair(question)
         region = self._region(reference, question.points[0])
-        view = self._view(current)
-        if self.pose == "auto":
-            relative = view.camera.camera_from_world @ self._view(reference).camera.world_from_camera
-        else:
-            fit = self._ego(reference, current)
-            if not fit.valid and lost is None:
-                raise Unanswerable("Too few things match to tell how the camera moved.")
-            relative = fit.b_from_a if fit.valid or lost is None else lost
-        sight = Sight(view, relative, up=self._view(reference).camera.camera_from_world[:3, 2])
+        sight = Sight(self._view(current), relative, up=self._view(reference).camera.camera_from_world[:3, 2])
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
+
+    def _relative(self, reference: Frame, current: Frame) -> Array | None:
+        """Return `current_from_reference` (4, 4) of the cameras; None where it cannot be told."""
+        if self.pose == "estimated":
+            fit = self._ego(reference, current)
+            return fit.b_from_a if fit.valid else None
+        return self._view(current).camera.camera_from_world @ self._view(reference).camera.world_from_camera
 
     def _pointed(self, question: Question) -> Question:
         """Point at the thing that a question names, in every picture whose camera's pose is known."""

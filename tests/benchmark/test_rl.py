@@ -190,10 +190,12 @@ def test_plans_are_completed_and_overruled():
     "change, message",
     [
         (dict(rewards=["shapping"]), "`rewards` must be some of dense, shaping"),
-        (dict(seeds=0), "`seeds` must be at least 1"),
+        (dict(seeds=0), "`seeds` must be a whole number of at least 1"),
+        (dict(jobs=1.5), "`jobs` must be a whole number of at least 1, got 1.5"),
+        (dict(steps=".nan"), "`steps` of SpatialReward/Reach-v0 must be a whole number"),
         (dict(envs=["CartPole-v1"], rewards=["shaping"]), "has no goal in the catalogue"),
         (dict(model={"name": "orackle"}), "Unknown model"),
-        (dict(weight=float("nan")), "`weight` must be at least 0, got nan"),
+        (dict(weight=float("nan")), "`weight` must be a number of at least 0, got nan"),
         (dict(plans={"default": {"algo": "sac"}}), "A plan has algorithm, steps, gamma, n_envs"),
         (
             dict(plans={"default": {"algorithm": "dqn", "steps": 9, "gamma": 0.9, "n_envs": 1}}),
