@@ -163,7 +163,7 @@ def _rivalled(pictures: _Pictures, best: _Laid, laid: list[_Laid]) -> bool:
 
 def _share(fit: Support) -> float:
     """Return the rank of a motion among what both pictures show."""
-    return _rank(fit) / max(1 - fit.outside - fit.hidden, 1e-6)
+    return _rank(fit) / max(1 - fit.unseen - fit.hidden, 1e-6)
 
 
 def _laid(pictures: _Pictures, start: Array, wide: bool = False) -> _Laid:

@@ -133,7 +133,7 @@ def _best(region: Region, candidates: list[Found], previous: Array | None) -> Fo
     def rank(found: Found) -> float:
         jump = 0.0 if previous is None else _gap(region, found.motion, previous)
         bonus = STILL_BONUS if found.how == "still" else 0.0
-        return _score(found.support) - 0.3 * found.support.outside + bonus - 0.5 * min(1.0, jump / FAR)
+        return _score(found.support) - 0.3 * found.support.unseen + bonus - 0.5 * min(1.0, jump / FAR)
 
     return max(candidates, key=rank)
 

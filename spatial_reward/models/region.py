@@ -58,7 +58,8 @@ class View:
         lab = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
         colour = cv2.GaussianBlur(lab, (0, 0), 0.7)
         colour[..., 0] *= LIGHTNESS
-        depth = np.where(frame.depth > 0, frame.depth, np.nan).astype(np.float32)
+        known = (frame.depth > 0) & np.isfinite(frame.depth)
+        depth = np.where(known, frame.depth, np.nan).astype(np.float32)
         return cls(frame.camera, colour, depth)
 
     @staticmethod

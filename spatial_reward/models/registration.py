@@ -44,14 +44,14 @@ class Support(NamedTuple):
         agreeing: Share that agrees in depth and colour.
         hidden: Share with another surface before it.
         contradicted: Share with something else in its place, or nothing.
-        outside: Share outside the picture.
+        unseen: Share outside the picture, or of its colour where no depth was measured.
     """
 
     likeness: float
     agreeing: float
     hidden: float
     contradicted: float
-    outside: float
+    unseen: float
 
     @property
     def certain(self) -> bool:
@@ -81,9 +81,10 @@ def support(region: Region, sight: Sight, motion: Array) -> Support:
     allowed, error, colour = 1.5 * tolerance(laid.seen[:, 2]), laid.depth_error, _length(laid.colour_error)
     agreeing = laid.inside & (np.abs(error) < allowed) & (colour < SAME_COLOUR)
     hidden = laid.inside & (error < -allowed)
+    unseen = ~laid.inside | (np.isnan(error) & (colour < SAME_COLOUR))
     likeness = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (colour / 13) ** 2)
     likeness = np.where(laid.inside & np.isfinite(error), likeness, 0)
-    shares = (likeness, agreeing, hidden, laid.inside & ~agreeing & ~hidden, ~laid.inside)
+    shares = (likeness, agreeing, hidden, ~(agreeing | hidden | unseen), unseen)
     return Support(*(region.weight @ np.stack(shares, axis=1)).tolist())
 
 

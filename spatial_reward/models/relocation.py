@@ -25,8 +25,8 @@ def relocations(region: Region, sight: Sight, count: int = 8) -> list[Array]:
     """Return the likeliest motions (4, 4) of a patch that may be anywhere, the best first."""
     motions = _candidates(region, sight)
     for probes, kept in zip(PROBES, (KEPT, len(motions)), strict=True):
-        like, contradicted, outside = shares(region, sight, motions, probes)
-        motions = motions[np.argsort(0.5 * contradicted + 0.3 * outside - like)[:kept]]
+        like, contradicted, unseen = shares(region, sight, motions, probes)
+        motions = motions[np.argsort(0.5 * contradicted + 0.3 * unseen - like)[:kept]]
     return apart(region, motions, count)
 
 
@@ -65,7 +65,7 @@ def _spread(region: Region, count: int) -> NDArray[np.int64]:
 
 
 def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: float = SLACK) -> Array:
-    """Return how motions (K, 4, 4) fit, roughly: (3, K) likeness, contradicted, outside as in `Support`.
+    """Return how motions (K, 4, 4) fit, roughly: (3, K) likeness, contradicted, unseen as in `Support`.
 
     Args:
         region: What moves.
@@ -89,8 +89,9 @@ def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: flo
     like = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (unlike / 13) ** 2)
     like = np.where(inside & np.isfinite(error), like, 0)
     free = inside & ~(error < -allowed)  # not behind something else
-    contradicted = free & ((error > allowed) | (unlike > SAME_COLOUR) | np.isnan(error))
-    return np.asarray(np.stack([like, contradicted, ~inside]) @ weight)
+    contradicted = free & ((error > allowed) | (unlike > SAME_COLOUR))
+    unseen = ~inside | (np.isnan(error) & ~contradicted)
+    return np.asarray(np.stack([like, contradicted, unseen]) @ weight)
 
 
 def apart(region: Region, motions: Array, count: int, least: float = APART) -> list[Array]:

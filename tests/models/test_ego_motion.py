@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,3 +32,26 @@ def test_a_blind_frame_tells_nothing(table):
     assert not ego_motion(blind, first).valid and not ego_motion(first, blind).valid
     with pytest.raises(ValueError, match="lacks one"):
         ego_motion(first, Frame(first.rgb, camera=first.camera))
+
+
+@pytest.mark.parametrize("missing", [np.nan, 0.0, np.inf])
+@pytest.mark.parametrize("blank", ["left", "right", "sprinkled"])
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.filterwarnings("error")
+def test_where_no_depth_was_measured_nothing_is_contradicted(table, missing, blank, which):
+    frames = [table.frame(), table.frame()]
+    hole = np.zeros(frames[0].depth.shape, bool)
+    middle = hole.shape[1] // 2
+    hole[:, {"left": np.s_[:middle], "right": np.s_[middle:], "sprinkled": np.s_[:0]}[blank]] = True
+    hole |= (np.random.default_rng(0).random(hole.shape) < 0.4) & (blank == "sprinkled")
+    frames[which] = replace(frames[which], depth=np.where(hole, missing, frames[which].depth).astype(np.float32))
+    fit = ego_motion(*frames)
+    assert fit.valid
+    np.testing.assert_allclose(fit.b_from_a, np.eye(4), atol=2e-3)
+
+
+def test_another_colour_where_no_depth_was_measured_contradicts(table):
+    first = table.frame()
+    sky = replace(first, rgb=np.full_like(first.rgb, 255), depth=first.depth.copy())
+    sky.depth[20:] = np.nan
+    assert not ego_motion(first, sky).valid
