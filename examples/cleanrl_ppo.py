@@ -14,12 +14,13 @@ from torch import nn
 from torch.distributions.normal import Normal
 
 from spatial_reward.envs.catalogue import RECIPES
+from spatial_reward.envs.schedules import parse_schedule
 from spatial_reward.envs.vector import make_vector
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--env", default="SpatialReward/Reach-v0")
 parser.add_argument("--model", default="spatialnet")
-parser.add_argument("--schedule", default="lagged(4)")
+parser.add_argument("--schedule", default="lagged(4)", help="sync, hold(k), lagged(k) or episode")
 parser.add_argument("--envs", type=int, default=8)
 parser.add_argument("--steps", type=int, default=128, help="of each environment in a rollout")
 parser.add_argument("--rollouts", type=int, default=50)
@@ -39,7 +40,7 @@ envs = make_vector(
     camera=recipe.camera,
     size=args.size or recipe.size,
     schedule=args.schedule,
-    on_late=late.append,
+    on_late=late.append if parse_schedule(args.schedule).late else None,
     gamma=GAMMA,
     weight=20.0,
 )

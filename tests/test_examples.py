@@ -46,6 +46,15 @@ def test_example_runs(name, tmp_path):
     assert re.search(expected, run(sys.executable, str(path), *words, folder=tmp_path), re.MULTILINE)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["sync", "hold(2)"])
+def test_ppo_runs_with_rewards_that_are_not_late(schedule, tmp_path):
+    words, expected = EXAMPLES["cleanrl_ppo.py"]
+    path = ROOT / "examples" / "cleanrl_ppo.py"
+    printed = run(sys.executable, str(path), *words, "--schedule", schedule, folder=tmp_path)
+    assert re.search(expected.replace("held 0.0%", ""), printed, re.MULTILINE)
+
+
 @pytest.mark.parametrize("number", range(2))
 def test_programs_of_the_readme_run(number, tmp_path):
     programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -24,7 +24,7 @@ KEYS = (
     *("envs", "rewards", "steps", "plans", "algorithm", "schedule", "every", "size", "subprocesses"),
     *("model", "out"),
 )
-_SAME = ("algorithm", "schedule", "every", "size", "model", "weight", "evaluations")
+_SAME = ("algorithm", "schedule", "every", "size", "model", "weight", "evaluations", "episodes")
 
 
 def run(config: Config) -> Path:

@@ -52,7 +52,8 @@ def as_markdown(curves: Sequence[Curve], metrics: Mapping[str, float], about: st
 def _row(curve: Curve) -> str:
     mean, low, high = (100 * value for value in estimate([curve.final]))
     cells: list[Any] = [curve.env_id, curve.reward, len(curve.seeds), f"{curve.steps[-1]:.0f}"]
-    cells += [f"{mean:.0f}", f"{low:.0f} to {high:.0f}", f"{float(iqm(curve.areas)):.2f}"]
+    interval = f"{low:.0f} to {high:.0f}" if np.isfinite(low) else "too few seeds"
+    cells += [f"{mean:.0f}", interval, f"{float(iqm(curve.areas)):.2f}"]
     cells += [
         f"{np.median(curve.seconds):.0f}",
         _known(100 * float(np.mean(curve.held))),

@@ -14,14 +14,19 @@ from numpy.typing import ArrayLike
 from spatial_reward.camera import Array
 
 TIMES = 2000  # bootstrap samples
+FEWEST = 3  # values of a group, under which their spread is not known
 
 
 class Estimate(NamedTuple):
-    """A mean and the interval that holds it with 95 % confidence."""
+    """A mean and the interval that holds it with 95 % confidence; NaN where that is not known."""
 
     mean: float
     low: float
     high: float
+
+    def comparable(self, other: Estimate) -> bool:
+        """Tell whether both intervals are known."""
+        return bool(np.isfinite([self.low, self.high, other.low, other.high]).all())
 
     def above(self, other: Estimate) -> bool:
         """Tell whether this is larger, and the intervals do not overlap."""
@@ -44,7 +49,7 @@ def iqm(values: ArrayLike) -> Array:
 
 
 def estimate(groups: Sequence[ArrayLike], seed: int = 0) -> Estimate:
-    """Return the interquartile mean of all values, and its interval.
+    """Return the interquartile mean of all values, and its interval, unless a group has fewer than three.
 
     Seeds are drawn again within each group, such as an environment: the groups are not a sample of any.
 
@@ -53,6 +58,8 @@ def estimate(groups: Sequence[ArrayLike], seed: int = 0) -> Estimate:
         seed: Of the bootstrap.
     """
     arrays = [np.asarray(group, float) for group in groups]
+    if min(map(len, arrays)) < FEWEST:
+        return Estimate(float(iqm(np.concatenate(arrays))), float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     drawn = [rng.choice(array, size=(TIMES, len(array))) for array in arrays]
     low, high = np.percentile(iqm(np.concatenate(drawn, axis=1)), [2.5, 97.5])

@@ -128,7 +128,10 @@ def metrics_of(curves: Sequence[Curve], seed: int) -> dict[str, float]:
 
 
 def verdicts(env_id: str, curves: Mapping[str, Curve], seed: int) -> dict[str, float]:
-    """Return how shaping compares: share of the dense reward's success, and 1 or 0 for what it beats."""
+    """Return how shaping compares: share of the dense reward's success, and 1 or 0 for what it beats.
+
+    What has too few seeds for an interval is not compared.
+    """
     final = {reward: estimate([curve.final], seed) for reward, curve in curves.items()}
     shaping, key = final.get("shaping"), slug(env_id)
     if shaping is None:
@@ -137,10 +140,11 @@ def verdicts(env_id: str, curves: Mapping[str, Curve], seed: int) -> dict[str, f
     if "dense" in final:
         told[f"share_of_dense_{key}"] = shaping.mean / final["dense"].mean if final["dense"].mean else NAN
     for other in ("sparse", "clock"):
-        if other in final:
+        if other in final and shaping.comparable(final[other]):
             told[f"beats_{other}_{key}"] = float(shaping.above(final[other]))
-    if "sparse" in final:
+    if "sparse" in final and shaping.comparable(final["sparse"]):
         told[f"not_below_sparse_{key}"] = float(shaping.high >= final["sparse"].low)
+    if "sparse" in final:
         told[f"slowdown_{key}"] = curves["shaping"].microseconds / curves["sparse"].microseconds
     return told
 

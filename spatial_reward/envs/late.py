@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from spatial_reward.envs.late_worker import Job, Worker
 from spatial_reward.envs.observed import Observation
@@ -62,8 +62,8 @@ class LateScorer:
         schedule: "lagged(k)" or "episode".
         model: What answers.
         recorder: Gets the steps of the first environment.
-        on_late: Gets every final reward, in the order of the steps; without it, the last step of an episode
-            waits, so that its provisional score settles the account.
+        on_late: Gets every final reward, in the order of the steps of an environment; without it, the last
+            step of an episode waits, so that its provisional score settles the account.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class LateScorer:
         """Nothing is asked yet."""
         self.tally, self.on_late, self._schedule, self._recorder = Tally(), on_late, schedule, recorder
         self._worker = Worker(model)
+        finalize(self, self._worker.leave).atexit = False  # an environment that nobody closes
         self._jobs: deque[Job] = deque()  # given to the worker
         self._kept: deque[Job] = deque()  # not yet given
         self._provisional: WeakKeyDictionary[ScoredEpisode, Provisional] = WeakKeyDictionary()
@@ -83,8 +84,9 @@ class LateScorer:
         for turn in turns:
             if turn.begins:
                 self._provisional[turn.episode] = Provisional(turn.episode)
+        kept = {turn.slot for job in self._kept for turn in job.turns}
+        ended = {turn.slot for turn in turns if turn.over or (turn.begins and turn.slot in kept)}
         self._kept.append(Job(self._step, tuple(turns)))
-        ended = {turn.slot for turn in turns if turn.over}
         if self._schedule.name == "episode":
             self._give(ended)
             self._finish(0)

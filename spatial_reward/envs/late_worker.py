@@ -104,10 +104,14 @@ class Worker:
     def close(self) -> None:
         """End the thread after the call of the model that it is in; what waits goes without a measurement."""
         if self._thread is not None:
-            self._queue.put([Release()])
-            self._queue.put(None)
+            self.leave()
             self._thread.join()
             self._thread = None
+
+    def leave(self) -> None:
+        """Let the thread end, as `close` does, without waiting for it."""
+        self._queue.put([Release()])
+        self._queue.put(None)
 
     def _work(self) -> None:
         while (jobs := self._queue.get()) is not None:

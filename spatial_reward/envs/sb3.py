@@ -101,6 +101,19 @@ class SpatialRewardVecEnv(VecEnvWrapper):  # type: ignore[misc]  # untyped base
                 infos[turn.slot].update(score.info)
         return observations, rewards, dones, infos
 
+    def env_method(self, method_name: str, *args: Any, **options: Any) -> Any:
+        """Call a method of the environments.
+
+        Raises:
+            ValueError: If it is `compute_reward`, which knows nothing of the model.
+        """
+        if method_name == "compute_reward":
+            raise ValueError(
+                "HerReplayBuffer would learn from the environment's own rewards, without the model's: take "
+                "the algorithm's usual replay buffer."
+            )
+        return super().env_method(method_name, *args, **options)
+
     def settle(self) -> None:
         """Wait for all late rewards; episodes under way are judged as far as they went."""
         self.scorer.settle()
@@ -177,10 +190,14 @@ def make_vec_env(
     )
     # Started by spawn, as OpenGL does not survive a fork.
     venv = SubprocVecEnv(observed, start_method="spawn") if subprocesses else DummyVecEnv(observed)
-    venv.seed(seed)
-    return SpatialRewardVecEnv(
-        venv, goal, model, schedule=schedule, on_late=on_late, recorder=recorder, **scoring
-    )
+    try:
+        venv.seed(seed)
+        return SpatialRewardVecEnv(
+            venv, goal, model, schedule=schedule, on_late=on_late, recorder=recorder, **scoring
+        )
+    except ValueError:
+        venv.close()  # else its processes would stay
+        raise
 
 
 class _Monitored:

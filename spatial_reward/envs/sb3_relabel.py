@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.buffers import BaseBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
@@ -53,12 +55,26 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
         if self._scorer is not None:
             _check_scaling(self.training_env)
             self._late.clear()
-            self._others, self._scorer.on_late = self._scorer.on_late, self._listen
+            self._others, self._scorer.on_late = _others(self._scorer), self._listen
+            if self._on_policy:
+                self._remember_returns(self.model.rollout_buffer)
 
     def _listen(self, late: LateReward) -> None:
         self._late.append(late)
         if self._others is not None:
             self._others(late)
+
+    def _remember_returns(self, buffer: BaseBuffer) -> None:
+        """Keep what returns are computed from: not every algorithm tells it to callbacks."""
+        compute = type(buffer).compute_returns_and_advantage
+
+        def remembering(*last: Any, **named: Any) -> None:
+            self._compute = lambda: compute(buffer, *last, **named)
+            self._compute()
+
+        buffer.compute_returns_and_advantage = remembering
+
+    _compute: Callable[[], None]
 
     def _on_rollout_start(self) -> None:
         self._first = self._env.steps
@@ -86,7 +102,9 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
         if self._scorer is None:
             return
         self._env.settle()
-        if not self._on_policy:
+        if self._on_policy:
+            del self.model.rollout_buffer.compute_returns_and_advantage  # that of its class again
+        else:
             stopped = self.model.replay_buffer.pos == self._place  # before the last step was stored
             self._write(self._env.steps - stopped)
         self._late.clear()
@@ -99,7 +117,7 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
             if late.step >= self._first:
                 buffer.rewards[late.step - self._first, late.slot] += np.float32(late.reward)
         self._late.clear()
-        buffer.compute_returns_and_advantage(self.locals["values"], self.locals["dones"])
+        self._compute()
 
     def _write(self, now: int) -> None:
         """Write final rewards to the replay buffer, in which step number `now` is the next to be stored."""
@@ -111,6 +129,14 @@ class RelabelCallback(BaseCallback):  # type: ignore[misc]  # untyped base
             elif age <= buffer.size():
                 buffer.rewards[(buffer.pos - age) % buffer.buffer_size, late.slot] = late.reward
         self._late[:] = early
+
+
+def _others(scorer: LateScorer) -> Any:
+    """Return who listens, beyond callbacks of a training that was interrupted."""
+    listener = scorer.on_late
+    while isinstance(callback := getattr(listener, "__self__", None), RelabelCallback):
+        listener = callback._others
+    return listener
 
 
 def _wrappers(env: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from spatial_reward.benchmark.rl import plan_of, run
 from spatial_reward.benchmark.rl_demonstrations import demonstrate
 from spatial_reward.benchmark.rl_rewards import ClockReward, Plan, own_env, rewarded_envs
 from spatial_reward.benchmark.rl_runs import Run, make_agent
+from spatial_reward.benchmark.rl_report import as_markdown
 from spatial_reward.benchmark.rl_statistics import Estimate, area, estimate, iqm
 from spatial_reward.benchmark.rl_table import (
     Curve,
@@ -90,6 +91,15 @@ def test_verdicts_compare_with_every_other_reward():
     curves["shaping"] = curve("shaping", bad - 0.1)
     assert verdicts(REACH, curves, 0)["not_below_sparse_reach"] == 0.0
     assert verdicts(REACH, {"dense": curves["dense"]}, 0) == {}
+
+
+def test_too_few_seeds_have_no_interval_and_decide_nothing():
+    assert np.isnan(estimate([[0.2, 0.4]])[1:]).all() and estimate([[0.2, 0.4]]).mean == pytest.approx(0.3)
+    seeds = np.tile([0.0, 0.5, 0.5, 0.5], (2, 1))
+    curves = {"shaping": curve("shaping", seeds), "sparse": curve("sparse", 0 * seeds)}
+    curves["dense"] = curve("dense", seeds)
+    assert verdicts(REACH, curves, 0) == {"share_of_dense_reach": 1.0, "slowdown_reach": 1.0}
+    assert "too few seeds" in as_markdown([curves["shaping"]], {}, "")
 
 
 def test_an_agent_that_finds_the_models_errors_is_over_optimistic():

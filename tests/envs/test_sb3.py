@@ -1,3 +1,5 @@
+import multiprocessing
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnvWrapper, VecNormalize
 
 from spatial_reward.envs.sb3 import SpatialRewardVecEnv, make_vec_env
 from spatial_reward.envs.sb3_relabel import RelabelCallback
@@ -160,6 +162,84 @@ def test_a_training_that_is_stopped_leaves_its_replay_right():
     assert_array_equal(stopped("sync"), stopped("lagged(4)"))
 
 
+class Fail(BaseCallback):
+    def _on_step(self):
+        if self.n_calls == 23:
+            raise KeyboardInterrupt
+        return True
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_training_goes_on_after_one_that_was_interrupted(same):
+    def rollouts(schedule, **options):
+        env, heard, kept = rewarded(schedule, **options), RelabelCallback(), Kept()
+        torch.manual_seed(0)
+        agent = PPO("MlpPolicy", env, n_steps=17, batch_size=51, n_epochs=1, seed=0, device="cpu")
+        with pytest.raises(KeyboardInterrupt):
+            agent.learn(300, callback=[heard, Fail()])
+        agent.learn(17 * 3 * 2, callback=[heard if same else RelabelCallback(), kept])
+        steps = env.steps
+        env.close()
+        return kept.rollouts, steps
+
+    late = []
+    (expected, _), (given, steps) = rollouts("sync"), rollouts("lagged(4)", on_late=late.append)
+    for one, other in zip(expected, given, strict=True):
+        for key in one:
+            assert_array_equal(one[key], other[key], err_msg=key)
+    assert len(late) == len({(one.step, one.slot) for one in late}) == 3 * steps  # each of them once
+
+
+@pytest.mark.parametrize("name", ["RecurrentPPO", "MaskablePPO", "TRPO"])
+@pytest.mark.parametrize("schedule", ["lagged(4)", "episode"])
+def test_algorithms_that_tell_callbacks_less_learn_as_with_sync(name, schedule):
+    contrib = pytest.importorskip("sb3_contrib")
+
+    def rollouts(schedule):
+        env, kept = rewarded(schedule), Kept()
+        if name == "MaskablePPO":
+            env = Choosing(env)
+        policy = "MlpLstmPolicy" if name == "RecurrentPPO" else "MlpPolicy"
+        torch.manual_seed(0)
+        agent = getattr(contrib, name)(policy, env, n_steps=17, batch_size=51, seed=0, device="cpu")
+        agent.learn(17 * 3 * 2, callback=[RelabelCallback(), kept])
+        env.close()
+        return kept.rollouts
+
+    for one, other in zip(rollouts("sync"), rollouts(schedule), strict=True):
+        for key in one:
+            assert_array_equal(one[key], other[key], err_msg=key)
+
+
+class Choosing(VecEnvWrapper):
+    """Three actions to choose from."""
+
+    def __init__(self, venv):
+        super().__init__(venv, action_space=gym.spaces.Discrete(3))
+
+    def reset(self):
+        return self.venv.reset()
+
+    def step_async(self, actions):
+        self.venv.step_async(np.asarray(actions, np.float32)[:, None] - 1)
+
+    def step_wait(self):
+        return self.venv.step_wait()
+
+    def has_attr(self, name):
+        return name == "action_masks" or super().has_attr(name)
+
+    def env_method(self, name, *args, **options):
+        return [np.ones(3, bool)] * self.num_envs
+
+
+def test_hindsight_with_other_rewards_is_refused():
+    env = rewarded("sync")
+    with pytest.raises(ValueError, match="usual replay buffer"):
+        env.env_method("compute_reward", None, None, {})
+    env.close()
+
+
 def test_the_share_of_held_steps_is_logged():
     env = rewarded("lagged(2)", Following())
     agent = PPO("MlpPolicy", env, n_steps=40, batch_size=60, n_epochs=1, gamma=0.95, seed=0, device="cpu")
@@ -298,6 +378,14 @@ def test_hold_measures_every_second_step_and_the_last():
 def test_bad_arguments_of_a_vecenv_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         make_vec_env(**{"envs": "SpatialReward/Push-v0", "goal": PUSH_GOAL, "model": "oracle", **change})
+
+
+@pytest.mark.slow
+def test_processes_of_what_is_refused_end():
+    before = set(multiprocessing.active_children())
+    with pytest.raises(ValueError, match="`on_late` needs"):
+        make_vec_env("SpatialReward/Push-v0", PUSH_GOAL, "oracle", subprocesses=True, on_late=print)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_a_vecenv_that_does_not_look_is_told():

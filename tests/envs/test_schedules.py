@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 
@@ -188,6 +189,23 @@ def test_an_episode_that_is_left_does_not_block_the_loop():
     assert all((step, 2) in late for step in range(30))
 
 
+def test_an_episode_that_is_left_by_a_reset_is_judged_then():
+    def rewards(schedule):
+        late = []
+        env = single(schedule, Oracle(), limit=50, on_late=late.append if schedule != "sync" else None)
+        now = []
+        for step in range(30):
+            if step % 5 == 0:
+                env.reset(seed=step)
+                assert len(late) == (step if schedule == "episode" else 0)
+            now.append(env.step(0.1 * actions(step)[0])[1])
+        env.settle()
+        env.close()
+        return {one.step: one.reward for one in late} or dict(enumerate(now))
+
+    assert rewards("episode") == rewards("sync")
+
+
 @pytest.mark.parametrize("schedule", ["lagged(2)", "episode"])
 def test_provisional_rewards_do_not_depend_on_how_fast_the_model_is(schedule):
     class Uneven(Batching):
@@ -308,6 +326,18 @@ def test_a_closed_worker_leaves_no_thread():
     env.close()
     assert threading.active_count() == before
     Worker(Oracle()).close()  # one that never worked
+
+
+@pytest.mark.timeout(60)
+def test_an_environment_that_nobody_closes_leaves_no_thread():
+    before = threading.active_count()
+    env = single("lagged(2)", Oracle(), limit=30)
+    env.reset(seed=0)
+    env.step(actions(0)[0])
+    del env
+    gc.collect()
+    while threading.active_count() > before:
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

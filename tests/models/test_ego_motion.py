@@ -44,7 +44,8 @@ def test_where_no_depth_was_measured_nothing_is_contradicted(table, missing, bla
     middle = hole.shape[1] // 2
     hole[:, {"left": np.s_[:middle], "right": np.s_[middle:], "sprinkled": np.s_[:0]}[blank]] = True
     hole |= (np.random.default_rng(0).random(hole.shape) < 0.4) & (blank == "sprinkled")
-    frames[which] = replace(frames[which], depth=np.where(hole, missing, frames[which].depth).astype(np.float32))
+    depth = np.where(hole, missing, frames[which].depth).astype(np.float32)
+    frames[which] = replace(frames[which], depth=depth)
     fit = ego_motion(*frames)
     assert fit.valid
     np.testing.assert_allclose(fit.b_from_a, np.eye(4), atol=2e-3)
