@@ -7,9 +7,9 @@ pytest.importorskip("sb3_contrib")
 
 from spatial_reward.benchmark.rl import plan_of, run
 from spatial_reward.benchmark.rl_demonstrations import demonstrate
+from spatial_reward.benchmark.rl_report import as_markdown
 from spatial_reward.benchmark.rl_rewards import ClockReward, Plan, own_env, rewarded_envs
 from spatial_reward.benchmark.rl_runs import Run, make_agent
-from spatial_reward.benchmark.rl_report import as_markdown
 from spatial_reward.benchmark.rl_statistics import Estimate, area, estimate, iqm
 from spatial_reward.benchmark.rl_table import (
     Curve,
