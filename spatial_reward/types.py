@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from spatial_reward.camera import Array, Camera
 
 Value = float | str | Array
+FARTHEST = 100.0  # [m]; a median depth beyond is not one of metres before a robot's camera
+SAMPLED = 16  # rows and columns of a depth picture that are looked at
 
 
 class PixelPoint(NamedTuple):
@@ -35,7 +37,7 @@ class Frame:
         bodies: (H, W) which object of its scene each pixel shows; -1 for none.
 
     Raises:
-        ValueError: If an array has the wrong shape or type, or sizes disagree.
+        ValueError: If an array has the wrong shape or type, sizes disagree, or depth is not in metres.
     """
 
     rgb: NDArray[np.uint8]
@@ -53,6 +55,8 @@ class Frame:
         for name, image in (("depth", self.depth), ("bodies", self.bodies)):
             if image is not None and image.shape != size:
                 raise ValueError(f"`{name}` must have the size of `rgb` {size}, got {image.shape}.")
+        if self.depth is not None:
+            _check_metres(self.depth)
         if self.camera is not None and (self.camera.height, self.camera.width) != size:
             camera = (self.camera.height, self.camera.width)
             raise ValueError(f"`camera` is for {camera} pictures, but `rgb` is {size}: use Camera.resized.")
@@ -66,6 +70,32 @@ class Frame:
     def height(self) -> int:
         """Height [px]."""
         return int(self.rgb.shape[0])
+
+
+def typical_depth(depth: NDArray[np.floating[Any]]) -> float:
+    """Return the median of the known depth of a grid of at most 16 x 16 pixels; NaN if all are unknown.
+
+    >>> typical_depth(np.array([[0, 2, np.nan], [np.inf, 4, 9]], np.float32))
+    4.0
+    """
+    rows, columns = (np.linspace(0, side - 1, min(side, SAMPLED)).astype(int) for side in depth.shape)
+    sample = depth[rows[:, None], columns]
+    known = np.sort(sample[(sample > 0) & (sample < np.inf)])
+    return float(known[len(known) // 2]) if len(known) else float("nan")
+
+
+def _check_metres(depth: NDArray[Any]) -> None:
+    if depth.dtype.kind != "f":
+        raise ValueError(
+            f"`depth` must be floats in metres, got {depth.dtype}: divide integers by their units per metre "
+            "(millimetres by 1000), and put NaN where nothing was measured."
+        )
+    typical = typical_depth(depth)
+    if typical > FARTHEST:
+        raise ValueError(
+            f"`depth` has a median of {typical:.0f} m, beyond the {FARTHEST:g} m of a robot's camera: "
+            "divide by 1000 if it is in millimetres."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from spatial_reward.camera import Array, transform
-from spatial_reward.geometry import (
-    CameraMotion,
-    distance,
-    estimated_camera_motion,
-    extents,
-)
-from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable
+from spatial_reward.geometry import CameraMotion, RigidFit, distance, extents
+from spatial_reward.models.rgbd import LOST_CAMERA, RGBD, PoseSource, Unanswerable
 from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
-from spatial_reward.models.spatialnet_ego import camera_fit, distinct_features, grid_pixels
+from spatial_reward.models.spatialnet_ego import blurred, camera_fit, posed
 from spatial_reward.models.spatialnet_motion import (
     REGION,
     body_motion,
@@ -104,17 +99,20 @@ class SpatialNet(RGBD):
         self._bodies: WeakKeyDictionary[Frame, dict[PixelPoint, Body]] = WeakKeyDictionary()
         self._pictures: WeakKeyDictionary[Frame, Prepared] = WeakKeyDictionary()
         self._lowest: WeakKeyDictionary[Frame, float] = WeakKeyDictionary()
+        self._reposed: WeakKeyDictionary[Frame, WeakKeyDictionary[Frame, Frame]] = WeakKeyDictionary()
         self._found: dict[int, tuple[Matched, Place]] = {}
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, or say why not; what is alike is computed in one batch."""
-        faults = [fault(question) for question in questions]
-        answers = iter(self._answers([q for q, wrong in zip(questions, faults, strict=True) if not wrong]))
-        return [Answer.unknown(wrong, source=self.name) if wrong else next(answers) for wrong in faults]
+        self._guess_supports(questions)
+        faults = [fault(question) or self._lost(question) for question in questions]
+        good = [question for question, wrong in zip(questions, faults, strict=True) if not wrong]
+        answers = self._answers([self._posed(question) for question in good])
+        known = map(self._unsteady, good, answers)
+        return [Answer.unknown(wrong, source=self.name) if wrong else next(known) for wrong in faults]
 
     def _answers(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer from windows where bodies were last, else from whole pictures and windows where they are."""
-        self._guess_supports(questions)
         last = {i: q.previous.match for i, q in enumerate(questions) if q.previous and q.previous.match}
         answers = {i: a for i, a in self._closely(questions, last).items() if a.valid}
         rest = [i for i in range(len(questions)) if i not in answers]
@@ -162,6 +160,34 @@ class SpatialNet(RGBD):
             return super().answer(questions)
         finally:
             self._found = {}
+
+    def _estimates(self, question: Question) -> bool:
+        """Tell whether a question about a thing needs the camera's motion, which is to be found."""
+        asked = question.kind.startswith(("obj", "vc"))
+        return self.pose == "estimated" and asked and self._predicts(question)
+
+    def _lost(self, question: Question) -> str:
+        """Say why how a thing moved cannot be told: how the camera did is not known."""
+        lost = self._estimates(question) and not self._ego(*ends(question)).valid
+        return LOST_CAMERA if lost and question.kind.startswith("obj") else ""
+
+    def _posed(self, question: Question) -> Question:
+        """Put the last camera where it is found to be, in place of a pose that is not to be trusted."""
+        if not self._estimates(question) or not (fit := self._ego(*ends(question))).valid:
+            return question
+        first, last = ends(question)
+        known = self._reposed.setdefault(last, WeakKeyDictionary())
+        if first not in known:
+            known[first] = posed(last, first, fit)
+        return replace(question, frames=(*question.frames[:-1], known[first]))
+
+    def _unsteady(self, question: Question, answer: Answer) -> Answer:
+        """Add the error of the camera's motion to that of a thing, where it was found."""
+        if not self._estimates(question) or answer.unit != "m" or answer.value is None:
+            return answer
+        widened = blurred(answer, self._ego(*ends(question)), self.calibration["camera"])
+        vague = np.square(np.broadcast_to(widened.std, 3)).sum() >= VAGUE**2
+        return replace(widened, valid=widened.valid and not vague)
 
     def _guess_supports(self, questions: Sequence[Question]) -> None:
         """Guess how high the plane under a frame's things is, from the lowest point that is known of it."""
@@ -258,25 +284,21 @@ class SpatialNet(RGBD):
         return replace(answer, valid=valid, text=text, match=match, motion=moved.motion)
 
     def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
+        motion = super()._camera_motion(reference, current)
         if self.pose == "auto" or (self._measured(reference) and self._measured(current)):
-            return super()._camera_motion(reference, current)
-        if reference.camera is None or current.camera is None:
-            raise Unanswerable("The camera's motion needs the cameras of both frames.")
-        first, second = self.eyes.seen(reference), self.eyes.seen(current)
-        pixels = grid_pixels(reference.width, reference.height)
-        [matched] = self.eyes.match([(reference, current, pixels)])
-        pairs = np.concatenate(
-            [
-                np.stack([pixels, matched.pixel], 1)[matched.visible > SEEN],
-                distinct_features(reference.rgb, current.rgb),
-            ]
-        )
-        fit = camera_fit(first, second, pairs, self.calibration["depth"])
-        if not fit.valid:
-            raise Unanswerable("Too few things match to tell how the camera moved.")
-        motion = estimated_camera_motion(fit, reference.camera.world_from_camera)
+            return motion
         scale = np.repeat([self.calibration["camera"], self.calibration["angle"]], [3, 2])
         return replace(motion, covariance=motion.covariance * np.outer(scale, scale))
+
+    def _ego(self, reference: Frame, current: Frame) -> RigidFit:
+        if self._measured(reference) and self._measured(current):
+            return super()._ego(reference, current)
+        known = self._egos.setdefault(reference, WeakKeyDictionary())
+        if current not in known and current.camera is not None:
+            self.eyes.look([reference], {reference: self._lowest.get(reference, self.eyes.support)})
+            first, scale = self.eyes.seen(reference), self.calibration["depth"]
+            known[current] = camera_fit(first, reference.rgb, current.rgb, current.camera, scale)
+        return known[current]
 
     def _size(self, question: Question) -> Answer:
         if not question.points:

@@ -1,97 +1,165 @@
-"""The camera's own motion from matched pixels and predicted depth: a robust perspective fit."""
+"""The camera's own motion from colours: the first picture, with its predicted depth, laid onto the second.
+
+Motions that a camera may make are tried on small pictures, the likeliest improved on larger ones
+(`photometric.align`). Things that moved are few points that look different, which robust weights leave out.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array, Camera, rigid, transform
+from spatial_reward.camera import Array, Camera, invert, rigid, transform
 from spatial_reward.geometry import RigidFit
-from spatial_reward.geometry.rotations import skew
+from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models.photometric import Layer, Points, align, misfit, misfits
 from spatial_reward.models.spatialnet_sight import Seen
+from spatial_reward.types import Answer, Frame
 
-GRID = 16  # matches of the network along each side of the picture
-RATIO = 0.8  # of the distances to the best and second best feature, under which a match is distinct
-AGREES = 0.015  # share of the picture's width that a match may be off
-FEWEST, LEAST_SHARE = 12, 0.25  # matches that must agree, and their share
-PIXEL_STD = 1.0  # [px] of a match that agrees
-CORRELATION = 10.0  # by how much errors of neighbouring matches are larger than independent ones
-
-
-def grid_pixels(width: int, height: int) -> Array:
-    """Return pixels (N, 2) spread over a picture."""
-    x, y = (side * (np.arange(GRID) + 0.5) / GRID for side in (width, height))
-    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-
-
-def distinct_features(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
-    """Match SIFT features of two pictures that are each other's best; return pairs (N, 2, 2) of pixels."""
-    sift: Any = cv2.SIFT.create(nfeatures=500, contrastThreshold=0.02)
-    found = [sift.detectAndCompute(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), None) for rgb in (first, second)]
-    if any(described is None or len(points) < 2 for points, described in found):
-        return np.empty((0, 2, 2))
-    (points_1, described_1), (points_2, described_2) = found
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    back = {m[0].queryIdx: m[0].trainIdx for m in matcher.knnMatch(described_2, described_1, k=1)}
-    forth = [m for m, n in matcher.knnMatch(described_1, described_2, k=2) if m.distance < RATIO * n.distance]
-    mutual = [m for m in forth if back.get(m.trainIdx) == m.queryIdx]
-    pairs = [(points_1[m.queryIdx].pt, points_2[m.trainIdx].pt) for m in mutual]
-    return np.array(pairs, float).reshape(-1, 2, 2) + 0.5  # OpenCV puts pixel centres at integers
+# Of each size of the pictures: width [px], points that are laid, motions that are improved, steps of each.
+SIZES = ((24, 300, 16, 12), (48, 800, 8, 10), (96, 1500, 3, 8), (192, 1500, 2, 8))
+PROBES = 160  # points that all motions are tried on
+ORBITS = np.radians([-24, -12, 0, 12, 24]), np.radians([-8, 0, 8])  # [rad] around what is seen: aside, up
+CLOSER = (-0.25, 0.0, 0.25)  # share of the way to what is seen
+TURNS = np.linspace(-0.45, 0.45, 9), np.linspace(-0.35, 0.35, 7)  # shares of the field of view: aside, up
+APART = 0.06, 0.01  # share of the distance by which motions differ that are tried, and that are improved
+PLAIN = 0.15  # share of the mean contrast that a pixel has at least when points are chosen,
+SHARP = 4.0  # and of which it has at most
+CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
+UNLIKE = 0.7  # misfit from which the pictures do not show the same
+RIVAL = 0.01  # misfit by which a motion must be better than any other, and than rest
+VAGUE = 0.2  # [m] what is known no better than this is not measured
 
 
-def camera_fit(reference: Seen, current: Seen, pairs: Array, depth_scale: float) -> RigidFit:
-    """Fit `current_from_reference` to matched pixels (N, 2, 2) with the reference's predicted depth.
+class _Tried(NamedTuple):
+    misfit: float
+    motion: Array
+    information: Array
 
-    Its depths err together; that error scales the translation and is added to the covariance along it.
-    Not valid where too few matches agree.
+
+def camera_fit(
+    reference: Seen, first: NDArray[np.uint8], second: NDArray[np.uint8], camera: Camera, depth_scale: float
+) -> RigidFit:
+    """Find `current_from_reference` by laying the first picture onto the second.
+
+    Predicted depths err together; that error scales the translation and is added to the covariance along it.
+    Not valid where the pictures hardly agree, or another motion fits as well.
+
+    Args:
+        reference: What the network says of the first picture.
+        first: (H, W, 3).
+        second: (H, W, 3).
+        camera: Of the second picture; its pose is not used.
+        depth_scale: By which predicted standard deviations of depth are too small.
     """
-    depth, depth_std = reference.depth_at(pairs[:, 0])
-    points = reference.camera.rays(pairs[:, 0]) * depth[:, None]
-    motion, inliers = _perspective(points, pairs[:, 1], current.camera)
-    if motion is None or inliers.sum() < max(FEWEST, LEAST_SHARE * len(pairs)):
-        return RigidFit.unknown(len(pairs))
-    seen = transform(motion, points[inliers])
-    centre = seen.mean(axis=0)
-    information = _information(seen, centre, current.camera)
-    covariance = np.asarray(CORRELATION * PIXEL_STD**2 * np.linalg.pinv(information), np.float64)
-    common = (
-        depth_scale * float(np.median(depth_std)) * (centre - motion[:3, :3] @ points[inliers].mean(axis=0))
-    )
+    rng = np.random.default_rng(0)
+    tried = list[_Tried]()
+    for width, count, most, steps in SIZES:
+        layer = Layer.of(second, camera, width)
+        points = _points(reference, Layer.of(first, reference.camera, width), count, depth_scale, rng)
+        starts = [one.motion for one in tried] or _starts(layer, points, reference, most)
+        tried = _improved(layer, points, starts[:most], steps)
+    best, rivalled = tried[0], len(tried) > 1 and tried[1].misfit < tried[0].misfit + RIVAL
+    if misfit(layer, points, np.eye(4)) < best.misfit + RIVAL:  # what may have stayed, has stayed
+        best, rivalled = best._replace(motion=np.eye(4)), False
+    centre = transform(best.motion, points.places).mean(axis=0)
+    covariance = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
+    common = float(np.median(points.doubt)) * (centre - best.motion[:3, :3] @ points.places.mean(axis=0))
     covariance[3:, 3:] += np.outer(common, common)
-    missed = np.linalg.norm(current.camera.pixels(seen) - pairs[inliers, 1], axis=1)
-    size = float(np.median(seen[:, 2])) / float(current.camera.intrinsics[0, 0])
-    residual = float(np.sqrt(np.mean(missed**2))) * size
-    return RigidFit(motion, covariance, centre, inliers, residual, 0, True)
+    sharp = bool(np.diag(covariance)[3:].sum() < VAGUE**2)
+    valid = best.misfit < UNLIKE and not rivalled and sharp
+    return RigidFit(best.motion, covariance, centre, np.zeros(0, bool), float("nan"), 0, valid)
 
 
-def _perspective(points: Array, pixels: Array, camera: Camera) -> tuple[Array | None, NDArray[np.bool_]]:
-    inliers = np.zeros(len(points), bool)
-    if len(points) < FEWEST:
-        return None, inliers
-    cv2.setRNGSeed(0)
-    matrix, off = camera.intrinsics.copy(), AGREES * camera.width
-    found, turn, shift, chosen = cv2.solvePnPRansac(
-        points, pixels, matrix, None, iterationsCount=200, reprojectionError=off, flags=cv2.SOLVEPNP_EPNP
-    )
-    if not found or chosen is None:
-        return None, inliers
-    inliers[chosen.ravel()] = True
-    turn, shift = cv2.solvePnPRefineLM(points[inliers], pixels[inliers], matrix, None, turn, shift)
-    return rigid(cv2.Rodrigues(turn)[0], shift.ravel()), inliers
+def posed(frame: Frame, reference: Frame, fit: RigidFit) -> Frame:
+    """Return a frame whose camera is where the fit of `frame_from_reference` puts it."""
+    assert frame.camera is not None and reference.camera is not None
+    pose = reference.camera.world_from_camera @ invert(fit.b_from_a)
+    return replace(frame, camera=replace(frame.camera, world_from_camera=pose))
 
 
-def _information(seen: Array, centre: Array, camera: Camera) -> Array:
-    """Return the information (6, 6) [1/px^2] of pixels on a small turn about the centre and a shift."""
-    x, y, z = seen.T
-    focal_x, focal_y = camera.intrinsics[0, 0], camera.intrinsics[1, 1]
-    zero = np.zeros_like(z)
-    rows = np.stack(
-        [focal_x / z, zero, -focal_x * x / z**2, zero, focal_y / z, -focal_y * y / z**2], axis=-1
-    ).reshape(-1, 2, 3)
-    moved = np.concatenate([-skew(seen - centre), np.broadcast_to(np.eye(3), (len(seen), 3, 3))], axis=2)
-    jacobian = (rows @ moved).reshape(-1, 6)
-    information: Array = jacobian.T @ jacobian
-    return information
+def blurred(answer: Answer, fit: RigidFit, scale: float) -> Answer:
+    """Return a length or vector [m] in the reference's axes, less sure by the error of the camera's motion.
+
+    The error is that of what is in the middle of the picture.
+    """
+    turn = fit.b_from_a[:3, :3]
+    spread = scale**2 * turn.T @ fit.covariance[3:, 3:] @ turn
+    if answer.covariance is None:
+        return replace(answer, std=float(np.hypot(np.max(answer.std), np.sqrt(np.trace(spread) / 3))))
+    covariance = answer.covariance + spread
+    return replace(answer, covariance=covariance, std=np.sqrt(np.diag(covariance)))
+
+
+def _points(seen: Seen, layer: Layer, count: int, depth_scale: float, rng: np.random.Generator) -> Points:
+    """Choose points of a layer, more of them where colours change, and lift them."""
+    contrast = layer.contrast
+    likely = np.clip(contrast, PLAIN * contrast.mean() + 1e-6, SHARP * contrast.mean() + 1e-6)
+    likely[[0, -1]] = likely[:, [0, -1]] = 0
+    count = min(count, int((likely > 0).sum()))
+    chosen = rng.choice(likely.size, count, replace=False, p=(likely / likely.sum(dtype=float)).ravel())
+    row, column = np.divmod(chosen, likely.shape[1])
+    pixels = np.stack([column, row], 1) + 0.5
+    large = pixels * (seen.camera.width / layer.camera.width, seen.camera.height / layer.camera.height)
+    depth, doubt = seen.depth_at(large)
+    return Points(layer.camera.rays(pixels) * depth[:, None], layer.colour[row, column], depth_scale * doubt)
+
+
+def _starts(layer: Layer, points: Points, reference: Seen, count: int) -> list[Array]:
+    """Return rest, and the likeliest of the motions that a camera may make."""
+    centre, some = np.median(points.places, axis=0), _some(points)
+    motions = _motions(centre, reference.camera)
+    ordered = motions[np.argsort(misfits(layer, some, motions))]
+    return _apart([np.eye(4), *ordered], some.places, APART[0] * float(centre[2]), count)
+
+
+def _some(points: Points) -> Points:
+    return Points(points.places[:PROBES], points.colour[:PROBES], points.doubt[:PROBES])
+
+
+def _motions(centre: Array, camera: Camera) -> Array:
+    """Return motions (K, 4, 4): around what is seen, closer to it, and turned aside and up."""
+    up, right = camera.camera_from_world[:3, 2], np.array([1.0, 0.0, 0.0])
+    fov = 2 * np.arctan(camera.width / 2 / camera.intrinsics[0, 0])
+    around = [
+        rotation_matrix(aside * up) @ rotation_matrix(above * right) for aside, above in product(*ORBITS)
+    ]
+    orbits = [rigid(turn, centre - turn @ centre) for turn in around]
+    ways = [rigid(np.eye(3), np.array([0.0, 0.0, share * centre[2]])) for share in CLOSER]
+    turns = [
+        rigid(
+            rotation_matrix([0.0, aside * fov, 0.0]) @ rotation_matrix([above * fov, 0.0, 0.0]), np.zeros(3)
+        )
+        for aside, above in product(*TURNS)
+    ]
+    moved = np.einsum("aij,bjk->abik", np.stack(ways), np.stack(orbits)).reshape(-1, 4, 4)
+    return np.asarray(np.einsum("aij,bjk->abik", np.stack(turns), moved).reshape(-1, 4, 4), float)
+
+
+def _improved(layer: Layer, points: Points, starts: list[Array], steps: int) -> list[_Tried]:
+    """Improve motions; return those that differ, the best first."""
+    found = list[_Tried]()
+    for start in starts:
+        motion, information = align(layer, points, start, steps=steps)
+        found.append(_Tried(misfit(layer, points, motion), motion, information))
+    found.sort(key=lambda one: one.misfit)
+    near = APART[1] * float(np.median(points.places[:, 2]))
+    kept = _apart([one.motion for one in found], points.places[:50], near, len(found))
+    return [one for one in found if any(one.motion is motion for motion in kept)]
+
+
+def _apart(motions: list[Array], places: Array, least: float, count: int) -> list[Array]:
+    """Return the first motions that put points (N, 3) at least so far [m] from one another."""
+    kept, moved = list[Array](), list[Array]()
+    for motion in motions:
+        here = transform(motion, places)
+        if all(np.linalg.norm(here - there, axis=1).mean() > least for there in moved):
+            kept.append(motion)
+            moved.append(here)
+        if len(kept) == count:
+            break
+    return kept

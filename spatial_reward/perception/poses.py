@@ -40,11 +40,9 @@ def _fit(model: Any, reference: Frame, current: Frame) -> RigidFit:
         from spatial_reward.models.ego_motion import ego_motion
 
         return ego_motion(reference, current)
-    from spatial_reward.models.spatialnet_ego import camera_fit, distinct_features, grid_pixels
+    from spatial_reward.models.spatialnet_ego import camera_fit
 
-    pixels = grid_pixels(reference.width, reference.height)
-    [found] = model.eyes.match([(reference, current, pixels)])
-    matched = np.stack([pixels, found.pixel], 1)[found.visible > 0.5]
-    pairs = np.concatenate([matched, distinct_features(reference.rgb, current.rgb)])
-    seen = model.eyes.seen(reference), model.eyes.seen(current)
-    return camera_fit(*seen, pairs, model.calibration["depth"])
+    if current.camera is None:
+        return RigidFit.unknown()
+    seen, scale = model.eyes.seen(reference), model.calibration["depth"]
+    return camera_fit(seen, reference.rgb, current.rgb, current.camera, scale)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, Camera, look_at
+from spatial_reward.data.episodes.depth_units import measured
 
 Column = NDArray[Any]
 LEVEL = look_at((0, 0, 0), (1, 0, 0))  # of a camera whose pose nobody knows: horizontal, at the origin
@@ -162,8 +163,13 @@ def ascending(times: Column, what: str) -> Array:
     return stamps
 
 
-def metres(depth: Column) -> NDArray[np.float32]:
-    """Return depth (H, W) [m] of integers [mm] or floats [m]; NaN where nothing was measured."""
-    depth = depth[..., 0] if depth.ndim == 3 else depth
-    scaled = depth.astype(np.float32) / 1000 if depth.dtype.kind in "iu" else depth.astype(np.float32)
-    return np.where(np.isfinite(scaled) & (scaled > 0), scaled, np.float32(np.nan))
+def metres(depth: Column, scale: float) -> NDArray[np.float32]:
+    """Return depth (H, W) [m] of integers, `scale` metres a unit, or floats [m]; see `depth_units.measured`.
+
+    Raises:
+        BadEpisode: If it is no depth, or not in that unit.
+    """
+    try:
+        return measured(depth, scale)
+    except ValueError as error:
+        raise BadEpisode(str(error)) from error

@@ -2,7 +2,8 @@
 
 `cameras.json`: for each camera `intrinsics` (3, 3) [px], or `fovy` [deg]; `width`, `height` [px]; and, where
 known, `world_from_camera` (4, 4) [m]. `centre: 0` says that pixel centres are at integers, as in OpenCV and
-ROS. Entries under `"episodes": {index: {camera: ...}}` hold for these episodes only.
+ROS. `depth_scale` [m] is the unit of depths that are integers, else a millimetre; it may stand alone. Entries
+under `"episodes": {index: {camera: ...}}` hold for these episodes only.
 
 `points.json`: where things are in the first frame. `{"cube": {"pixel": [x, y]}}`, a `box` [left, top, right,
 bottom] or a fixed `position` [x, y, z] in the world [m]; `"cube": "object0"` is another name for the same.
@@ -23,6 +24,7 @@ import numpy as np
 
 from spatial_reward.camera import Array, Camera
 from spatial_reward.data.episodes.base import LEVEL, Calibration
+from spatial_reward.data.episodes.depth_units import depth_scale
 
 FILES = {"cameras": "cameras.json", "points": "points.json", "goals": "goals.json"}
 
@@ -122,7 +124,13 @@ def described_calibration(
     """
     own = cameras.get("episodes", {}).get(str(episode), {})
     entry = own.get(camera, cameras.get(camera))
-    if entry is None:
+    scale = depth_scale(cameras, camera)
+    if source == "file" and "depth_scale" in cameras.get(camera, {}):
+        raise ValueError(
+            f"The calibration says depth_scale={scale:g} of camera {camera!r}, but depths are read with that "
+            "of cameras.json beside the dataset: state it there, and give no calibration= that has one."
+        )
+    if entry is None or entry.keys() == {"depth_scale"}:
         return None
     calibration = calibration_of(entry, camera, source)
     if poses is None:

@@ -20,6 +20,7 @@ from spatial_reward.data.episodes.base import (
     ascending,
     metres,
 )
+from spatial_reward.data.episodes.depth_units import depth_scale
 from spatial_reward.data.episodes.described import beside, described_calibration
 from spatial_reward.data.episodes.pictures import as_rgb, decode_picture
 
@@ -174,7 +175,9 @@ class Hdf5:
     def _seen(self, colour: Any, far: Any, step: int, time: float, camera: str) -> Seen:
         stored = colour[step]
         rgb = decode_picture(stored.tobytes(), camera) if stored.ndim == 1 else as_rgb(stored, camera)
-        distance = None if far is None else metres(far[step])
+        distance = (
+            None if far is None else metres(far[step], depth_scale(self.notes().get("cameras", {}), camera))
+        )
         if self.flip:
             rgb = np.ascontiguousarray(rgb[::-1])
             distance = None if distance is None else np.ascontiguousarray(distance[::-1])

@@ -21,6 +21,7 @@ from spatial_reward.data.episodes.base import (
     metres,
 )
 from spatial_reward.data.episodes.depth_code import decode_depth
+from spatial_reward.data.episodes.depth_units import depth_scale
 from spatial_reward.data.episodes.described import beside, described_calibration, read_json
 from spatial_reward.data.episodes.lerobot_meta import Row, Table, episode_rows
 from spatial_reward.data.episodes.pictures import decode_picture
@@ -75,7 +76,7 @@ class LeRobot:
         row = self._row(episode)
         times = self._times(row)
         colours = self._pictures(row, self._names[camera], steps)
-        ranges = self._pictures(row, self._depth_of(camera), steps) if depth else iter([None] * len(steps))
+        ranges = self._measured(row, camera, steps) if depth else iter([None] * len(steps))
         for step, rgb, far in zip(steps, colours, ranges, strict=True):
             if far is not None and far.shape[:2] != rgb.shape[:2]:
                 raise BadEpisode(
@@ -148,6 +149,12 @@ class LeRobot:
             return self._embedded(row, name, steps)
         return self._filmed(row, name, steps)
 
+    def _measured(self, row: Row, camera: str, steps: Sequence[int]) -> Iterator[Any]:
+        """Yield depth [m]: videos are decoded to metres, tables hold integers."""
+        name, scale = self._depth_of(camera), depth_scale(self.notes().get("cameras", {}), camera)
+        pictures = self._pictures(row, name, steps)
+        return (metres(picture, scale) for picture in pictures)
+
     def _filmed(self, row: Row, name: str, steps: Sequence[int]) -> Iterator[Any]:
         """Decode frames of a video, in which the episode may be a part."""
         path, begin = row.video(name)
@@ -178,7 +185,7 @@ class LeRobot:
                 picture = decode_picture(
                     data["bytes"] or _loose(self.root, data["path"]), f"{name} of {row.data}"
                 )
-                yield metres(picture) if name in self.depths else picture
+                yield picture
                 position += 1
         if position < len(wanted):
             raise BadEpisode(f"{row.data} ends before frame {wanted[position]}")

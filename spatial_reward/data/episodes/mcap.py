@@ -19,6 +19,7 @@ from spatial_reward.data.episodes.base import (
     ascending,
     metres,
 )
+from spatial_reward.data.episodes.depth_units import depth_scale
 from spatial_reward.data.episodes.described import beside, described_calibration
 from spatial_reward.data.episodes.pictures import decode_picture
 
@@ -82,7 +83,8 @@ class Mcap:
             raise BadEpisode(
                 f"{path} has no topic {camera!r}; it has {', '.join(self._topics[episode.index])}"
             )
-        far = _Nearest(_messages(path, self._depth_topic(camera))) if depth else None
+        scale = depth_scale(self.notes().get("cameras", {}), camera)
+        far = _Nearest(_messages(path, self._depth_topic(camera)), scale) if depth else None
         begin, last = None, -np.inf
         for time, message in _chosen(_messages(path, camera), steps, path):
             begin = time if begin is None else begin
@@ -161,8 +163,8 @@ class Mcap:
 class _Nearest:
     """The depth nearest in time, for ascending times."""
 
-    def __init__(self, messages: Iterator[tuple[float, Any]]) -> None:
-        self._messages = messages
+    def __init__(self, messages: Iterator[tuple[float, Any]], scale: float) -> None:
+        self._messages, self._scale = messages, scale
         self._before: tuple[float, Any] | None = None
         self._after = next(messages, None)
 
@@ -174,7 +176,7 @@ class _Nearest:
         best = min(near, key=lambda pair: abs(pair[0] - time), default=None)
         if best is None or abs(best[0] - time) > APART:
             raise BadEpisode(f"no depth was recorded within {APART} s of the picture at {time:.3f} s")
-        return metres(_picture(best[1], "depth"))
+        return metres(_picture(best[1], "depth"), self._scale)
 
 
 def _reader(file: Any) -> Any:

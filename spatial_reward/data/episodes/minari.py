@@ -11,6 +11,7 @@ import numpy as np
 
 from spatial_reward._require import require
 from spatial_reward.data.episodes.base import BadEpisode, Calibration, Column, EpisodeInfo, Seen, metres
+from spatial_reward.data.episodes.depth_units import depth_scale
 from spatial_reward.data.episodes.described import beside, described_calibration, read_json
 from spatial_reward.data.episodes.pictures import as_rgb, decode_picture
 
@@ -68,9 +69,10 @@ class Minari:
             colour, far = group.get(_path(camera)), group.get(_path(f"{camera}_depth")) if depth else None
             if colour is None or (depth and far is None):
                 raise BadEpisode(f"it has no {'camera' if colour is None else 'depth of'} {camera!r}")
+            scale = depth_scale(self.notes().get("cameras", {}), camera)
             for step in steps:
                 try:
-                    distance = None if far is None else metres(far[step])
+                    distance = None if far is None else metres(far[step], scale)
                     yield Seen(_picture(colour[step], camera), step / self.fps, distance)
                 except OSError as error:
                     raise BadEpisode(f"{self._file}: frame {step} cannot be read ({error})") from error

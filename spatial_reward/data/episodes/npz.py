@@ -20,6 +20,7 @@ from spatial_reward.data.episodes.base import (
     ascending,
     metres,
 )
+from spatial_reward.data.episodes.depth_units import depth_scale
 from spatial_reward.data.episodes.described import beside, described_calibration
 from spatial_reward.data.episodes.pictures import as_rgb, decode_picture
 from spatial_reward.data.episodes.video_file import frame_times, read_frames
@@ -34,8 +35,8 @@ class Arrays:
     """Read episodes of arrays; of several cameras, their names are prefixes, as in `front.rgb`.
 
     `rgb` (T, H, W, 3) uint8, or files `rgb/*`, or `rgb.mp4`; `depth` (T, H, W), floats in metres or integers
-    in millimetres; `intrinsics` (3, 3) or (T, 3, 3); `world_from_camera` (4, 4) or (T, 4, 4); `time` (T,)
-    [s]; `task`, a string; and columns by any other name.
+    in millimetres (or the `depth_scale` of `cameras.json`); `intrinsics` (3, 3) or (T, 3, 3);
+    `world_from_camera` (4, 4) or (T, 4, 4); `time` (T,) [s]; `task`, a string; and columns by any other name.
 
     Args:
         root: A `.npz` file, a folder of such, or a folder of episode folders.
@@ -75,9 +76,10 @@ class Arrays:
             raise BadEpisode(f"it has no camera {camera!r}; it has {', '.join(store.cameras)}")
         stamps = store.array("time")
         times = np.arange(episode.length) / self.fps if stamps is None else ascending(stamps, "time")
+        scale = depth_scale(self.notes().get("cameras", {}), camera)
         far = store.slices(_key(camera, "depth"), steps) if depth else iter([None] * len(steps))
         for step, rgb, distance in zip(steps, store.pictures(camera, steps), far, strict=True):
-            measured = None if distance is None else metres(distance)
+            measured = None if distance is None else metres(distance, scale)
             yield Seen(as_rgb(rgb, f"rgb of {store.path}"), float(times[step]), measured)
 
     def has_depth(self, camera: str) -> bool:

@@ -12,7 +12,7 @@ from spatial_reward.data.episodes.base import BadEpisode
 
 
 def decode_picture(data: bytes, where: str) -> NDArray[Any]:
-    """Decode a JPEG or PNG file: (H, W, 3) uint8 RGB, or (H, W) uint16 of depth [mm].
+    """Decode a picture file: (H, W, 3) uint8 RGB, or (H, W) of depth, as it is stored.
 
     Raises:
         BadEpisode: If it is none.
@@ -26,7 +26,7 @@ def decode_picture(data: bytes, where: str) -> NDArray[Any]:
     if picture is None:
         raise BadEpisode(f"a picture of {where} cannot be decoded")
     if picture.ndim == 2:
-        return picture if picture.dtype == np.uint16 else np.repeat(picture[..., None], 3, axis=2)
+        return picture if picture.dtype != np.uint8 else np.repeat(picture[..., None], 3, axis=2)
     return np.ascontiguousarray(picture[..., 2::-1])
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array
+from spatial_reward.data.episodes.depth_units import depth_scale, measured
+from spatial_reward.data.episodes.described import beside
 from spatial_reward.data.sources.arrays import numbers, read_npy, read_npz, required
 from spatial_reward.data.sources.base import BadScene
 from spatial_reward.data.sources.calibration import rigid_poses
@@ -23,8 +25,7 @@ from spatial_reward.data.sources.pictures import (
 )
 
 ARRAYS = ("intrinsics", "world_from_camera", "depth", "rgb", "time", "bodies", "names", "world_from_body")
-FARTHEST = 1e4  # [m]; what is beyond was not measured
-NEAREST_MILLIMETRES = 100.0  # a median depth above that is none in metres
+MAIN = "main"  # the camera in `cameras.json`
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Recording:
         bodies: (T, H, W) as recorded, where there is a segmentation.
         names: Of the objects that `bodies` numbers.
         world_from_body: (T, B, 4, 4) of the objects [m], where known.
+        depth_scale: Metres per unit of integer depth.
     """
 
     pictures: Pictures
@@ -50,13 +52,18 @@ class Recording:
     bodies: NDArray[Any] | None
     names: tuple[str, ...]
     world_from_body: Array | None
+    depth_scale: float
 
     def metres(self, frame: int) -> NDArray[np.float32]:
-        """Return the depth of a frame [m], NaN where nothing was measured."""
-        raw = np.asarray(self.depth[frame])
-        depth = raw / 1000 if raw.dtype.kind in "iu" else raw  # [mm] as integers
-        measured = (depth > 0) & (depth < FARTHEST)
-        return np.where(measured, depth, np.nan).astype(np.float32)
+        """Return the depth of a frame [m], NaN where nothing was measured.
+
+        Raises:
+            BadScene: "depth not in metres".
+        """
+        try:
+            return measured(self.depth[frame], self.depth_scale)
+        except ValueError as error:
+            raise BadScene("depth not in metres", f"frame {frame}: {error}") from error
 
     def objects(self, frame: int) -> NDArray[np.int32] | None:
         """Return the number of the object at each pixel of a frame, -1 for none.
@@ -82,7 +89,7 @@ def read_recording(path: Path) -> Recording:
     Raises:
         BadScene: "missing file", "unreadable file", "missing arrays", "wrong shape or type", "no pictures",
             "unreadable picture", "unreadable video", "pictures of different sizes", "no depth",
-            "depth not in metres", "poses not finite", "poses not rigid", "times not ascending" or
+            "bad depth_scale", "poses not finite", "poses not rigid", "times not ascending" or
             "object poses without segmentation".
     """
     arrays = _arrays(path)
@@ -100,6 +107,7 @@ def read_recording(path: Path) -> Recording:
         _bodies(arrays, (count, height, width)),
         names,
         _body_poses(arrays, count, len(names)),
+        _depth_scale(path.parent),
     )
 
 
@@ -139,13 +147,17 @@ def _depth(path: Path, arrays: dict[str, NDArray[Any]], shape: tuple[int, ...]) 
         depth = _stacked(files)
     if depth is None:
         raise BadScene("no depth", str(path))
-    if numbers(depth, shape, "depth").dtype.kind == "b":
-        raise BadScene("wrong shape or type", "depth is bool, neither millimetres nor metres")
-    measured = np.asarray(depth[0])
-    measured = measured[np.isfinite(measured) & (measured > 0)]
-    if depth.dtype.kind == "f" and len(measured) and np.median(measured) > NEAREST_MILLIMETRES:
-        raise BadScene("depth not in metres", f"{path}: the median is {np.median(measured):.0f}")
+    if numbers(depth, shape, "depth").dtype.itemsize == 1:
+        raise BadScene("wrong shape or type", f"depth is {depth.dtype}, not floats or integers of 16 bits")
     return depth
+
+
+def _depth_scale(folder: Path) -> float:
+    """Return the unit of integer depths [m] by the `cameras.json` of the episodes."""
+    try:
+        return depth_scale(beside(folder).get("cameras", {}), MAIN)
+    except (OSError, ValueError) as error:
+        raise BadScene("bad depth_scale", str(error)) from error
 
 
 def _stacked(files: list[Path]) -> NDArray[np.uint16]:

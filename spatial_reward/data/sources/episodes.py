@@ -28,8 +28,9 @@ class Episodes:
     * `intrinsics` (3, 3), or (T, 3, 3) [px], of pictures without distortion; see `centre`.
     * `world_from_camera` (4, 4) of a fixed camera, or (T, 4, 4) [m]: OpenCV axes (x right, y down, z
       forward), in a world at rest; see `up`.
-    * `depth` (T, H, W): along the optical axis, registered to the picture; integers in millimetres or
-      floats in metres; 0, negative or not finite where nothing was measured. Or `depth/*.png` of 16 bits.
+    * `depth` (T, H, W): along the optical axis, registered to the picture; floats in metres or integers in
+      millimetres, unless `FOLDER/cameras.json` states the `depth_scale` of camera "main"; unknown is what
+      `depth_units.measured` says, such as 0, NaN or 65535. Or `depth/*.png` of 16 bits.
     * `rgb` (T, H, W, 3) uint8. Or files `rgb/*.jpg` or `rgb/*.png` in the order of their names. Or `rgb.mp4`.
     * `time` (T,) [s], optional: without it, `fps` counts.
     * `bodies` (T, H, W) integers, optional: which object each pixel shows, as an index into `names`;
@@ -114,7 +115,8 @@ class Episodes:
 
         Raises:
             BadScene: "name outside the folder", any of `read_recording`, "bad calibration",
-                "motion of things unknown", "segmentation without names" or "no surface measured".
+                "motion of things unknown", "depth not in metres", "segmentation without names" or
+                "no surface measured".
         """
         recording = read_recording(path_of(scene, self._found))
         self._last = (scene, recording.pictures)

@@ -9,15 +9,15 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from spatial_reward.camera import Array
+from spatial_reward.data.episodes.depth_units import MILLIMETRE, measured
 from spatial_reward.data.sources.base import BadScene
 from spatial_reward.data.sources.pictures import picture_size
 from spatial_reward.data.sources.sens import SensFile
 
 RATE = 30.0  # [Hz] of the sensor
-MILLIMETRES = 1000.0  # depth units per metre in the PNG files
 _BROKEN = (
     ValueError,
     TypeError,
@@ -96,7 +96,7 @@ class PosedImages:
             depth = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
             raise BadScene("unreadable depth", f"{path} is no PNG file of one 16-bit channel")
-        return metric(depth, MILLIMETRES)
+        return measured(depth, MILLIMETRE)
 
 
 class SensRecording:
@@ -133,7 +133,7 @@ class SensRecording:
     def depth(self, frame: int) -> NDArray[np.float32]:
         """Decompress a depth."""
         with bad_scene("unreadable depth"):
-            return metric(self._file.depth(self._frames[frame]), self._file.depth_shift)
+            return measured(self._file.depth(self._frames[frame]), 1 / self._file.depth_shift)
 
 
 @contextmanager
@@ -149,12 +149,6 @@ def bad_scene(reason: str) -> Iterator[None]:
         raise BadScene("file cut short", str(error)) from error
     except (OSError, cv2.error, *_BROKEN) as error:
         raise BadScene(reason, str(error)) from error
-
-
-def metric(stored: ArrayLike, per_metre: float) -> NDArray[np.float32]:
-    """Return stored depth in metres, and NaN for 0."""
-    stored = np.asarray(stored)
-    return np.where(stored > 0, stored / np.float32(per_metre), np.float32(np.nan)).astype(np.float32)
 
 
 def _matrix(path: Path, reason: str) -> Array:

@@ -235,6 +235,17 @@ def test_depth_may_be_in_millimetres_or_in_files(tmp_path):
     assert np.array_equal(depths[1], depths[2], equal_nan=True) and np.isnan(depths[0][:8]).all()
 
 
+def test_integers_have_the_unit_that_cameras_json_states(tmp_path):
+    metres = arrays()["depth"]
+    written(tmp_path, depth=(metres / 0.00025).round().astype(np.uint16))
+    (tmp_path / "cameras.json").write_text('{"main": {"depth_scale": 0.00025}}')
+    assert Episodes(tmp_path, static=True).load("episode").frames[2].depth == pytest.approx(
+        metres[2], abs=2e-4
+    )
+    (tmp_path / "cameras.json").write_text('{"main": {"depth_scale": 4000}}')
+    assert reason(tmp_path) == "bad depth_scale"
+
+
 def test_integer_centres_are_converted(tmp_path):
     written(tmp_path)
     cameras = [
@@ -346,6 +357,7 @@ def with_nan(array):
         ("wrong shape or type", {"depth": np.ones((5, 24, 32))}),
         ("wrong shape or type", {"depth": np.ones((5, 48 * 64))}),
         ("wrong shape or type", {"depth": np.ones((5, 48, 64), bool)}),
+        ("wrong shape or type", {"depth": np.full((5, 48, 64), 99, np.uint8)}),
         ("no surface measured", {"depth": np.full((5, 48, 64), np.inf)}),
         ("lengths disagree", {"depth": np.ones((4, 48, 64))}),
         ("lengths disagree", {"world_from_camera": np.tile(np.eye(4), (6, 1, 1))}),
@@ -360,6 +372,8 @@ def with_nan(array):
         ("lengths disagree", {"intrinsics": np.tile(np.eye(3), (2, 1, 1))}),
         ("depth not in metres", {"depth": np.full((5, 48, 64), 800.0)}),
         ("no surface measured", {"depth": np.zeros((5, 48, 64), np.uint16)}),
+        ("no surface measured", {"depth": np.full((5, 48, 64), 65535, np.uint16)}),
+        ("no surface measured", {"depth": np.full((5, 48, 64), 65.535)}),
         ("no surface measured", {"depth": np.full((5, 48, 64), np.nan)}),
         ("lengths disagree", {"time": np.arange(4)}),
         ("times not ascending", {"time": np.array([0, 1, 2, 1, 3])}),

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from spatial_reward.data.export.scannet import ALIGNMENT, PER_METRE, export_scannet
 from spatial_reward.data.sources import BadScene, Source
 from spatial_reward.data.sources.scannet import ScanNet
+from spatial_reward.data.sources.scannet_recordings import PosedImages
 from spatial_reward.envs.camera_path import orbit
 from spatial_reward.envs.scene import capture_scene
 from spatial_reward.envs.simulator import Simulator
@@ -359,6 +360,15 @@ def test_broken_depths(posed):
     assert reason(ScanNet(posed)) == "unreadable depth"
     cv2.imwrite(str(path), np.full((96, 120), 999, np.uint16))
     assert reason(ScanNet(posed)) == "depths of different sizes"
+
+
+def test_all_bits_of_a_depth_are_unknown(posed):
+    path = pictures(posed) / "00000.png"
+    image = np.full((96, 128), 1500, np.uint16)
+    image[:40] = 65535
+    cv2.imwrite(str(path), image)
+    depth = PosedImages(path.parent, 5).depth(0)
+    assert np.isnan(depth[:40]).all() and (depth[40:] == 1.5).all()
 
 
 def test_broken_pictures(posed):
