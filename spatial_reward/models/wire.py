@@ -18,23 +18,32 @@ from typing import Any
 
 import numpy as np
 
-from spatial_reward.camera import Camera
 from spatial_reward.models.wire_arrays import (
     Limits,
     PictureFormat,
     WireError,
+    claimed_pixels,
     decode_array,
     decode_picture,
     encode_array,
     encode_picture,
 )
-from spatial_reward.models.wire_values import answer_from, answer_json, array, listed, numbers
+from spatial_reward.models.wire_values import (
+    SENSELESS,
+    answer_from,
+    answer_json,
+    array,
+    camera_from,
+    camera_json,
+    listed,
+    numbers,
+)
 from spatial_reward.questions import KINDS
-from spatial_reward.types import Frame, PixelPoint, Question, Reference
+from spatial_reward.types import Frame, PixelPoint, Question
 
 MAGIC, BINARY, JSON = b"SPR1", "application/x-spatial-reward", "application/json"
 Blobs = Sequence[bytes | memoryview]
-_SENSELESS = (ValueError, TypeError, LookupError, AttributeError, OverflowError)  # what nonsense ends in
+_MOST_VALUES = 1_000_000  # of a header
 
 
 def pack(header: Mapping[str, Any], blobs: Sequence[bytes]) -> bytes:
@@ -68,8 +77,10 @@ def read_json(text: bytes) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        WireError: If it is none.
+        WireError: If it is none, or of very many values.
     """
+    if text.count(b",") >= _MOST_VALUES:  # of a few bytes each, and tens of bytes once they are read
+        raise WireError(f"The header has more than {_MOST_VALUES} values: send numbers as blobs.", 413)
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -138,15 +149,24 @@ class Encoder:
 class Decoder:
     """Reads messages; a frame that was seen before is the same object, so that models know it again.
 
+    For one thread at a time.
+
     Args:
         limits: What one message may hold.
         kept: Frames that are remembered.
+        kept_bytes: What they may take in memory; the oldest are forgotten.
     """
 
-    def __init__(self, limits: Limits = Limits(), kept: int = 256) -> None:  # noqa: B008  # never changes
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008  # never changes
+        kept: int = 256,
+        kept_bytes: int = 2**28,
+    ) -> None:
         """Nothing is remembered yet."""
-        self.limits, self._kept = limits, kept
+        self.limits, self._kept, self._kept_bytes = limits, kept, kept_bytes
         self._known: OrderedDict[bytes, Frame] = OrderedDict()
+        self._known_bytes = 0
 
     def frames(self, header: Mapping[str, Any], blobs: Blobs) -> list[Frame]:
         """Return the frames of a message.
@@ -159,7 +179,9 @@ class Decoder:
             raise WireError("`frames` must be a list of objects.", 422)
         if len(told) > self.limits.frames:
             raise WireError(f"{len(told)} frames are more than {self.limits.frames}.", 413)
-        return [self._frame(one, blobs) for one in told]
+        parts = [_parts(one, blobs) for one in told]
+        self._check([data for own in parts for data in own.values()])
+        return [self._frame(one, own) for one, own in zip(told, parts, strict=True)]
 
     def questions(self, header: Mapping[str, Any], blobs: Blobs) -> list[Question]:
         """Return the questions of a message.
@@ -175,17 +197,24 @@ class Decoder:
         frames = self.frames(header, blobs)
         return [_question(number, one, frames) for number, one in enumerate(told)]
 
-    def _frame(self, told: Mapping[str, Any], blobs: Blobs) -> Frame:
-        parts = {name: _bytes(told[name], blobs) for name in ("rgb", "depth", "bodies") if told.get(name)}
-        if "rgb" not in parts:
-            raise WireError("A frame needs `rgb`.", 422)
+    def _check(self, named: Blobs) -> None:
+        """Refuse what would take long to read, or much memory, before anything is decoded."""
+        if sum(map(len, named)) > self.limits.bytes:
+            raise WireError(f"The frames name more than {self.limits.bytes} bytes: name each blob once.", 413)
+        pixels, most = sum(map(claimed_pixels, named)), self.limits.total_pixels
+        if pixels > most:
+            raise WireError(f"The frames have {pixels} pixels together, more than {most}: send fewer.", 413)
+
+    def _frame(self, told: Mapping[str, Any], parts: Mapping[str, bytes | memoryview]) -> Frame:
         key = _digest(told, parts)
-        if key not in self._known:
-            self._known[key] = self._read(told, parts)
-        self._known.move_to_end(key)
-        while len(self._known) > self._kept:
-            self._known.popitem(last=False)
-        return self._known[key]
+        frame = self._known.pop(key, None)
+        if frame is None:
+            frame = self._read(told, parts)
+            self._known_bytes += _size(frame)
+        self._known[key] = frame  # the latest is the last
+        while len(self._known) > self._kept or self._known_bytes > self._kept_bytes:
+            self._known_bytes -= _size(self._known.popitem(last=False)[1])
+        return frame
 
     def _read(self, told: Mapping[str, Any], parts: Mapping[str, bytes | memoryview]) -> Frame:
         pixels = self.limits.pixels
@@ -197,55 +226,8 @@ class Decoder:
             bodies = images["bodies"].astype(np.int32) if "bodies" in images else None
             time, view = float(told.get("time", 0.0)), str(told.get("view", "main"))
             return Frame(rgb, time, view, camera, depth, bodies)
-        except _SENSELESS as error:
+        except SENSELESS as error:
             raise WireError(f"A frame makes no sense: {error!r}.", 422) from error
-
-
-def camera_json(camera: Camera) -> dict[str, Any]:
-    """Return a camera for the header."""
-    return {
-        "intrinsics": camera.intrinsics.tolist(),
-        "world_from_camera": camera.world_from_camera.tolist(),
-        "width": camera.width,
-        "height": camera.height,
-    }
-
-
-def camera_from(told: Mapping[str, Any]) -> Camera:
-    """Read a camera; raises ValueError, TypeError or KeyError where it is none."""
-    intrinsics, pose = (np.array(told[key], float) for key in ("intrinsics", "world_from_camera"))
-    return Camera(intrinsics, pose, int(told["width"]), int(told["height"]))
-
-
-def references_from(told: object) -> dict[str, Reference]:
-    """Read references, {name: {"pixel": [x, y], "position": [x, y, z]}}.
-
-    Raises:
-        WireError: If they are none.
-    """
-    if not isinstance(told, dict) or not all(isinstance(one, dict) for one in told.values()):
-        raise WireError("`references` must be {name: {pixel: [x, y], position: [x, y, z]}}.", 422)
-    try:
-        return {name: _reference(name, one) for name, one in told.items()}
-    except _SENSELESS as error:
-        raise WireError(f"A reference makes no sense: {error}.", 422) from error
-
-
-def _reference(name: str, told: Mapping[str, Any]) -> Reference:
-    pixel = None if told.get("pixel") is None else numbers(told["pixel"], 2)
-    position = None if told.get("position") is None else array(told["position"], (3,))
-    return Reference(name, None if pixel is None else (pixel[0], pixel[1]), position)
-
-
-def references_json(references: Mapping[str, Reference]) -> dict[str, Any]:
-    """Return references for the header."""
-    return {
-        name: {
-            "pixel": None if one.pixel is None else list(map(float, one.pixel)),
-            "position": None if one.position is None else listed(one.position),
-        }
-        for name, one in references.items()
-    }
 
 
 def _question(number: int, told: object, frames: Sequence[Frame]) -> Question:
@@ -263,7 +245,7 @@ def _question(number: int, told: object, frames: Sequence[Frame]) -> Question:
             anchor=None if told.get("anchor") is None else array(told["anchor"], (3,)),
             previous=answer_from(told.get("previous")),
         )
-    except _SENSELESS as error:
+    except SENSELESS as error:
         raise WireError(f"Question {number} makes no sense: {error!r}.", 422) from error
 
 
@@ -279,6 +261,19 @@ def _point(told: Sequence[Any], frames: int) -> PixelPoint:
         raise ValueError(f"a point is in frame {frame!r} of {frames}")
     column, row = numbers([x, y], 2)
     return PixelPoint(column, row, frame)
+
+
+def _parts(told: Mapping[str, Any], blobs: Blobs) -> dict[str, bytes | memoryview]:
+    """Return the picture and the arrays of a frame, undecoded."""
+    parts = {name: _bytes(told[name], blobs) for name in ("rgb", "depth", "bodies") if told.get(name)}
+    if "rgb" not in parts:
+        raise WireError("A frame needs `rgb`.", 422)
+    return parts
+
+
+def _size(frame: Frame) -> int:
+    """Return what a frame takes in memory [bytes]."""
+    return sum(array.nbytes for array in (frame.rgb, frame.depth, frame.bodies) if array is not None)
 
 
 def _bytes(reference: object, blobs: Blobs) -> bytes | memoryview:

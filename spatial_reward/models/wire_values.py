@@ -1,4 +1,4 @@
-"""Numbers, answers and signals in JSON, exactly; what is unknown (NaN) is null."""
+"""Numbers, answers, signals, cameras and references in JSON, exactly; what is unknown (NaN) is null."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spatial_reward.camera import Array
-from spatial_reward.types import Answer, Signal
+from spatial_reward.camera import Array, Camera
+from spatial_reward.models.wire_arrays import WireError
+from spatial_reward.types import Answer, Reference, Signal
+
+SENSELESS = (ValueError, TypeError, LookupError, AttributeError, OverflowError)  # what nonsense ends in
 
 
 def listed(values: ArrayLike) -> Any:
@@ -97,3 +100,50 @@ def signal_json(signal: Signal) -> dict[str, Any]:
     """Return a signal for JSON, without its answers."""
     names = ("potential", "progress", "success", "std")
     return {**{name: listed(getattr(signal, name)) for name in names}, "valid": bool(signal.valid)}
+
+
+def camera_json(camera: Camera) -> dict[str, Any]:
+    """Return a camera for the header."""
+    return {
+        "intrinsics": camera.intrinsics.tolist(),
+        "world_from_camera": camera.world_from_camera.tolist(),
+        "width": camera.width,
+        "height": camera.height,
+    }
+
+
+def camera_from(told: Mapping[str, Any]) -> Camera:
+    """Read a camera; raises ValueError, TypeError or KeyError where it is none."""
+    intrinsics, pose = (np.array(told[key], float) for key in ("intrinsics", "world_from_camera"))
+    return Camera(intrinsics, pose, int(told["width"]), int(told["height"]))
+
+
+def references_from(told: object) -> dict[str, Reference]:
+    """Read references, {name: {"pixel": [x, y], "position": [x, y, z]}}.
+
+    Raises:
+        WireError: If they are none.
+    """
+    if not isinstance(told, dict) or not all(isinstance(one, dict) for one in told.values()):
+        raise WireError("`references` must be {name: {pixel: [x, y], position: [x, y, z]}}.", 422)
+    try:
+        return {name: _reference(name, one) for name, one in told.items()}
+    except SENSELESS as error:
+        raise WireError(f"A reference makes no sense: {error}.", 422) from error
+
+
+def _reference(name: str, told: Mapping[str, Any]) -> Reference:
+    pixel = None if told.get("pixel") is None else numbers(told["pixel"], 2)
+    position = None if told.get("position") is None else array(told["position"], (3,))
+    return Reference(name, None if pixel is None else (pixel[0], pixel[1]), position)
+
+
+def references_json(references: Mapping[str, Reference]) -> dict[str, Any]:
+    """Return references for the header."""
+    return {
+        name: {
+            "pixel": None if one.pixel is None else list(map(float, one.pixel)),
+            "position": None if one.position is None else listed(one.position),
+        }
+        for name, one in references.items()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,14 +12,15 @@ from fastapi import FastAPI, Request, WebSocket
 from starlette.responses import JSONResponse, Response
 
 from spatial_reward import __version__
-from spatial_reward.models.wire import BINARY, JSON, Blobs, Decoder, read_json, unpack
+from spatial_reward.models.wire import Blobs
 from spatial_reward.models.wire_arrays import Limits, WireError
 from spatial_reward.models.wire_values import answer_json, signal_json
 from spatial_reward.questions import KINDS
 from spatial_reward.server.batching import Batcher
-from spatial_reward.server.guard import Guard, read_body, refused
-from spatial_reward.server.judging import judge_all
+from spatial_reward.server.guard import Guard, refused
+from spatial_reward.server.judging import judge_all, with_scene
 from spatial_reward.server.metrics import Metrics
+from spatial_reward.server.reading import Reader
 from spatial_reward.server.robometer import evaluate
 from spatial_reward.server.streaming import stream
 from spatial_reward.types import Answer, Frame, Model, Question, Signal
@@ -35,8 +36,10 @@ class Settings:
         queue: Questions that may wait; more are refused with 503.
         limits: Of one request.
         token: Bearer token; None lets everybody ask.
+        hosts: Names by which the server may be asked; None allows all.
+        streams: WebSockets that may be open; more are closed with 1013.
         idle: Without a message, a stream is closed after this time [s].
-        scene: `goal`, `references` and `camera` for requests that bring none, of a camera that stands still.
+        scene: `goal`, `references` and `camera` for episodes that bring none, of a camera that stands still.
     """
 
     batch: int = 64
@@ -44,6 +47,8 @@ class Settings:
     queue: int = 1024
     limits: Limits = Limits()  # noqa: RUF009  # never changes
     token: str | None = None
+    hosts: Collection[str] | None = None
+    streams: int = 512
     idle: float = 300.0
     scene: Mapping[str, Any] = field(default_factory=dict)
 
@@ -62,7 +67,7 @@ class Service:
         self.batcher = Batcher(
             model, self.metrics, batch=settings.batch, wait=settings.wait, queue=settings.queue
         )
-        self.decoder = Decoder(settings.limits)
+        self.reader, self.streams = Reader(settings.limits), 0
 
     def deadline(self, seconds: str | None = None) -> float:
         """Return when an answer is of no use any more, by the event loop's clock [s].
@@ -85,22 +90,14 @@ class Service:
     async def judge(
         self, header: Mapping[str, Any], frames: Sequence[Frame], deadline: float
     ) -> list[Signal]:
-        """Return the signals of an episode; the scene of the settings stands in for what is missing."""
-        known = {key: value for key, value in self.settings.scene.items() if key != "camera"}
+        """Return the signals of an episode."""
         follows = bool(getattr(self.model, "follows", True))
-        return await judge_all({**known, **header}, frames, lambda asked: self.ask(asked, deadline), follows)
+        return await judge_all(header, frames, lambda asked: self.ask(asked, deadline), follows)
 
-    async def message(self, request: Request) -> tuple[dict[str, Any], Blobs]:
-        """Read a request, binary or JSON.
-
-        Raises:
-            WireError: If it is neither, or breaks a limit.
-        """
-        kind = request.headers.get("content-type", "").partition(";")[0].strip()
-        if kind not in (BINARY, JSON, "application/octet-stream"):
-            raise WireError(f"The content type must be {BINARY} or {JSON}, got {kind!r}.", 415)
-        body = await read_body(request, self.settings.limits)
-        return (read_json(body), ()) if kind == JSON else unpack(body)
+    def episode(self, header: Mapping[str, Any], blobs: Blobs) -> tuple[dict[str, Any], list[Frame]]:
+        """Return header and frames of an episode; the scene of the settings stands in for what is missing."""
+        known = with_scene(header, self.settings.scene)
+        return known, self.reader.decoder.frames(known, blobs)
 
     def info(self) -> dict[str, Any]:
         """Describe the model and the limits."""
@@ -114,6 +111,7 @@ class Service:
             "limits": self.settings.limits._asdict(),
             "batch": self.settings.batch,
             "queue": self.settings.queue,
+            "streams": self.settings.streams,
         }
 
 
@@ -126,6 +124,7 @@ def create_app(model: Model, settings: Settings) -> Any:
         service.batcher.start()
         yield
         await service.batcher.stop()
+        service.reader.stop()
 
     app = FastAPI(
         title="spatial-reward", version=__version__, lifespan=running, docs_url=None, redoc_url=None
@@ -133,7 +132,7 @@ def create_app(model: Model, settings: Settings) -> Any:
     _add_routes(app, service)
     app.add_exception_handler(WireError, _refuse)
     app.add_exception_handler(RuntimeError, _fail)
-    return Guard(app, settings.token, service.metrics)
+    return Guard(app, settings.token, service.metrics, settings.hosts)
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
@@ -153,15 +152,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post("/v1/measure")
     async def measure(request: Request) -> Response:
         deadline = service.deadline(request.headers.get("x-timeout"))
-        questions = service.decoder.questions(*await service.message(request))
+        questions = await service.reader.http(request, deadline, service.reader.decoder.questions)
         answers = await service.ask(questions, deadline)
         return JSONResponse({"answers": [answer_json(answer) for answer in answers]})
 
     @app.post("/v1/reward")
     async def reward(request: Request) -> Response:
         deadline = service.deadline(request.headers.get("x-timeout"))
-        header, blobs = await service.message(request)
-        frames = service.decoder.frames(header, blobs)
+        header, frames = await service.reader.http(request, deadline, service.episode)
         signals = await service.judge(header, frames, deadline)
         return JSONResponse({"signals": [signal_json(signal) for signal in signals]})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,11 +70,17 @@ class Batcher:
             deadline: When they are of no use any more, by the event loop's clock [s].
 
         Raises:
-            WireError: With status 503 if too many wait already, 504 if the deadline passes.
+            WireError: With status 413 if they are too many ever to wait, 503 if too many wait already, 504 if
+                the deadline passes.
             RuntimeError: If the model fails.
         """
         if not questions:
             return []
+        if len(questions) > self._most:
+            remedy = "send fewer at a time, or serve with a larger queue"
+            raise WireError(
+                f"{len(questions)} questions are more than the queue of {self._most}: {remedy}.", 413
+            )
         if self.waiting + len(questions) > self._most:
             raise WireError(f"{self.waiting} questions wait already: ask again in a moment.", 503)
         waiting = Waiting(questions, deadline, asyncio.get_running_loop().create_future())
@@ -116,29 +123,25 @@ class Batcher:
         return batch, True
 
     async def _answer(self, batch: list[Waiting]) -> None:
-        """Answer those whose deadline has not passed; where that fails, one by one."""
-        now = asyncio.get_running_loop().time()
+        """Answer together; where that fails, halves by themselves, so that few suffer from others."""
         for one in batch:
             self._count(-len(one.questions))
+        parts = deque([batch])
+        while parts:
+            alive = self._alive(parts.popleft())
+            if not alive:
+                continue
+            try:
+                await self._ask_model(alive)
+            except Exception as error:
+                parts.extend(_halves(alive, error))
+
+    def _alive(self, batch: Sequence[Waiting]) -> list[Waiting]:
+        """Return those whose deadline has not passed."""
+        now = asyncio.get_running_loop().time()
         alive = [one for one in batch if one.deadline > now and not one.result.done()]
         self._metrics.expired.inc(len(batch) - len(alive))
-        if not alive:
-            return
-        try:
-            await self._ask_model(alive)
-        except Exception as error:
-            for one in alive:
-                await self._alone(one, error, len(alive))
-
-    async def _alone(self, one: Waiting, error: Exception, others: int) -> None:
-        """Answer a request by itself, so that it does not suffer from others."""
-        try:
-            if others == 1:
-                raise error
-            await self._ask_model([one])
-        except Exception as own:
-            if not one.result.done():
-                one.result.set_exception(RuntimeError(f"the model has failed: {own!r}"))
+        return alive
 
     async def _ask_model(self, batch: Sequence[Waiting]) -> None:
         questions = [question for one in batch for question in one.questions]
@@ -158,3 +161,13 @@ class Batcher:
     def _count(self, change: int) -> None:
         self.waiting += change
         self._metrics.waiting.set(self.waiting)
+
+
+def _halves(batch: list[Waiting], error: Exception) -> list[list[Waiting]]:
+    """Return what is asked again after a failure; a request that was asked alone has failed by itself."""
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return [batch[:middle], batch[middle:]]
+    if not batch[0].result.done():
+        batch[0].result.set_exception(RuntimeError(f"the model has failed: {error!r}"))
+    return []

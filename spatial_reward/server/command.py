@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -12,10 +13,16 @@ from typing import Any
 from spatial_reward._require import require
 from spatial_reward.models import load_model
 from spatial_reward.models.wire_arrays import Limits
+from spatial_reward.models.wire_values import SENSELESS, camera_from, references_from
 
 Config = Mapping[str, Any]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LAST_PORT = 65535
+_WHOLE = (
+    *("batch", "queue", "connections"),
+    *("limits.bytes", "limits.frames", "limits.pixels", "limits.total_pixels", "limits.questions"),
+)
+_TIMES = ("header_timeout", "idle_timeout", "limits.seconds")
 SCENE = {"goal", "references", "camera"}
 KEYS = (
     *("model", "host", "port", "token_env", "insecure", "batch", "wait_ms", "queue", "limits"),
@@ -47,7 +54,7 @@ def run_serve(config: Config) -> None:
             http=patient(config["header_timeout"]),
             ws="websockets-sansio",
             ws_max_size=config["limits"]["bytes"],
-            limit_concurrency=config["connections"],
+            limit_concurrency=config["connections"] + 1,  # uvicorn refuses the last one it counts
             timeout_graceful_shutdown=int(config["limits"]["seconds"]) + 1,
             log_level=config["log_level"],
             access_log=False,
@@ -87,16 +94,7 @@ def _check(config: Config) -> str | None:
         raise ValueError(
             f"The configuration lacks {', '.join(missing)}: let its YAML start from `defaults: [serve]`."
         )
-    numbers = {
-        key: config[key] for key in ("batch", "queue", "header_timeout", "idle_timeout", "connections")
-    }
-    for name, number in {**numbers, **{f"limits.{k}": v for k, v in config["limits"].items()}}.items():
-        if not isinstance(number, int | float) or not 0 < number < float("inf"):
-            raise ValueError(f"`{name}` must be a number above 0, got {number!r}.")
-    if not isinstance(config["port"], int) or not 0 <= config["port"] <= _LAST_PORT:
-        raise ValueError(
-            f"`port` must lie between 0 (any free one) and {_LAST_PORT}, got {config['port']!r}."
-        )
+    _check_numbers(config)
     token = os.environ.get(config["token_env"] or "", "").strip() or None
     if config["host"] not in LOOPBACK and token is None and not config["insecure"]:
         raise ValueError(
@@ -104,6 +102,34 @@ def _check(config: Config) -> str | None:
             f"{config['token_env']}, or insecure=true where only friends can reach it."
         )
     return token
+
+
+def _check_numbers(config: Config) -> None:
+    limits = config["limits"]
+    if not isinstance(limits, Mapping) or set(limits) != set(Limits._fields):
+        raise ValueError(
+            f"`limits` must be {', '.join(Limits._fields)}, got {limits!r}: set one by limits.bytes=1000000."
+        )
+    numbers = {**config, **{f"limits.{name}": value for name, value in limits.items()}}
+    for names, kinds, words in ((_WHOLE, int, "whole number"), (_TIMES, int | float, "number")):
+        for name in names:
+            if not _is(numbers[name], kinds) or not 0 < numbers[name] < math.inf:
+                raise ValueError(f"`{name}` must be a {words} above 0, got {numbers[name]!r}.")
+    if not _is(config["wait_ms"], int | float) or not 0 <= config["wait_ms"] < math.inf:
+        raise ValueError(f"`wait_ms` must be a number of at least 0 [ms], got {config['wait_ms']!r}.")
+    if not _is(config["port"], int) or not 0 <= config["port"] <= _LAST_PORT:
+        raise ValueError(
+            f"`port` must lie between 0 (any free one) and {_LAST_PORT}, got {config['port']!r}."
+        )
+    if config["queue"] < limits["questions"]:
+        raise ValueError(
+            f"`queue` must hold the questions of one request, {limits['questions']}, got {config['queue']}: "
+            "make it longer, or lower limits.questions."
+        )
+
+
+def _is(value: object, kinds: Any) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _settings(config: Config, token: str | None) -> Any:
@@ -115,6 +141,8 @@ def _settings(config: Config, token: str | None) -> Any:
         queue=config["queue"],
         limits=Limits(**config["limits"]),
         token=token,
+        hosts=LOOPBACK if token is None and config["host"] in LOOPBACK else None,
+        streams=config["connections"] // 2,
         idle=config["idle_timeout"],
         scene=_scene(config["scene"]),
     )
@@ -130,6 +158,12 @@ def _scene(path: str | None) -> dict[str, Any]:
         raise ValueError(f"scene={path} cannot be read ({error}): give a JSON file.") from error
     if not isinstance(scene, dict) or not set(scene) <= SCENE:
         raise ValueError(f"scene={path} must be an object with some of {', '.join(sorted(SCENE))}.")
+    try:
+        if scene.get("camera") is not None:
+            camera_from(scene["camera"])
+        references_from(scene.get("references", {}))
+    except SENSELESS as error:
+        raise ValueError(f"scene={path} makes no sense ({error!r}): give it as a request would.") from error
     return scene
 
 

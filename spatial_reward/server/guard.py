@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Collection
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -22,22 +23,27 @@ _NO_TOKEN = {"www-authenticate": "Bearer"}
 class Guard:
     """Lets in who knows the token, and no foreign web page; counts requests by route and status.
 
+    A page may come from another computer and still call itself by the server's address: its name, once known
+    to be its own, is made to lead here. Without a token, only the names in `hosts` keep such a page out.
+
     Args:
         app: What is guarded.
         token: Without one, everybody may ask.
         metrics: Where requests are counted.
+        hosts: Names by which the server may be asked; None allows all.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str | None, metrics: Metrics, hosts: Collection[str] | None = None
+    ) -> None:
         """Keep what is needed."""
-        self._app, self._token, self._metrics = app, token, metrics
+        self._app, self._token, self._metrics, self._hosts = app, token, metrics, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it on."""
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         begin, status = perf_counter(), [500]
-        refusal = self._refusal(scope)
 
         async def noted(message: Message) -> None:
             if "status" in message:
@@ -47,7 +53,7 @@ class Guard:
             await send(message)
 
         try:
-            await (refusal or self._app)(scope, receive, noted)
+            await (self._refusal(scope) or self._app)(scope, receive, noted)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(route, str(status[0])).inc()
@@ -57,8 +63,11 @@ class Guard:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._hosts is not None and _split(f"//{host}").hostname not in self._hosts:
+            names = ", ".join(sorted(self._hosts))
+            return JSONResponse({"error": f"No host {host!r}: ask for {names}, or serve with a token."}, 403)
+        if origin is not None and _split(origin).netloc != (host or None):
             return JSONResponse({"error": "Requests from other web pages are refused."}, 403)
         if self._token is None or scope["path"] in OPEN:
             return None
@@ -66,6 +75,14 @@ class Guard:
         if hmac.compare_digest(given, self._token.encode()):
             return None
         return JSONResponse({"error": "The bearer token is missing or wrong."}, 401, _NO_TOKEN)
+
+
+def _split(address: str) -> SplitResult:
+    """Take an address apart; one that makes no sense has no parts."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from spatial_reward.models.wire import references_from
 from spatial_reward.models.wire_arrays import WireError
+from spatial_reward.models.wire_values import references_from
 from spatial_reward.rewards import Judge
 from spatial_reward.rewards.asked import question_key
 from spatial_reward.types import Answer, Frame, Question, Signal
@@ -50,6 +50,19 @@ class JudgedEpisode:
             again = self._judge.questions(frame)  # an earlier answer may have made some needless
             signals.append(self._judge.signal([own[question_key(one)] for one in again]))
         return signals
+
+
+def with_scene(header: Mapping[str, Any], scene: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a header, with the goal, the references and the cameras that it lacks taken from a scene."""
+    told = {key: value for key, value in header.items() if value is not None}
+    camera, frames = scene.get("camera"), told.get("frames")
+    if camera is not None and isinstance(frames, list):
+        told["frames"] = [_seen_by(camera, frame) if isinstance(frame, dict) else frame for frame in frames]
+    return {key: scene[key] for key in ("goal", "references") if key in scene} | told
+
+
+def _seen_by(camera: Any, frame: Mapping[str, Any]) -> dict[str, Any]:
+    return {**frame, "camera": frame.get("camera") or camera}
 
 
 async def judge_all(

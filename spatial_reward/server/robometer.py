@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
@@ -16,10 +17,10 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from spatial_reward.models.wire import camera_from
 from spatial_reward.models.wire_arrays import WireError, decode_array
-from spatial_reward.models.wire_values import listed
+from spatial_reward.models.wire_values import camera_from, listed
 from spatial_reward.server.guard import read_body
+from spatial_reward.server.judging import with_scene
 from spatial_reward.types import Frame, Signal
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ async def evaluate(request: Request, service: Service) -> dict[str, Any]:
     deadline = service.deadline(request.headers.get("x-timeout"))
     progress, success = [], []
     for number in range(len(fields)):
-        sample = _sample(fields, number)
-        frames = _frames(sample["trajectory"], files, service)
-        signals = await service.judge(_header(sample["trajectory"]), frames, deadline)
+        trajectory = _trajectory(fields, number)
+        frames = await service.reader.aside(deadline, partial(_frames, trajectory, files, service))
+        header = with_scene(_header(trajectory), service.settings.scene)
+        signals = await service.judge(header, frames, deadline)
         progress.append([_number(signal, "progress") for signal in signals])
         success.append([_number(signal, "success") for signal in signals])
     return {
@@ -74,7 +76,7 @@ async def _form(request: Request, service: Service) -> tuple[dict[str, str], dic
     return fields, files
 
 
-def _sample(fields: Mapping[str, str], number: int) -> dict[str, Any]:
+def _trajectory(fields: Mapping[str, str], number: int) -> dict[str, Any]:
     text = fields.get(f"sample_{number}")
     try:
         sample = json.loads(text or "")
@@ -82,7 +84,7 @@ def _sample(fields: Mapping[str, str], number: int) -> dict[str, Any]:
         raise WireError(f"Field sample_{number} is missing or no JSON.") from error
     if not isinstance(sample, dict) or not isinstance(sample.get("trajectory"), dict):
         raise WireError(f"Sample {number} has no trajectory: only sample_type progress is served.", 422)
-    return sample
+    return dict(sample["trajectory"])
 
 
 def _frames(trajectory: Mapping[str, Any], files: Mapping[str, bytes], service: Service) -> list[Frame]:
@@ -94,8 +96,13 @@ def _frames(trajectory: Mapping[str, Any], files: Mapping[str, bytes], service: 
     video = decode_array(files[key], 3 * limits.frames * limits.pixels)
     if video.ndim != 4 or video.shape[3] != 3 or video.dtype.name != "uint8" or not video.size:
         raise WireError(f"`frames` must be (T, H, W, 3) uint8, got {video.shape} {video.dtype}.", 422)
-    if len(video) > limits.frames or video.shape[1] * video.shape[2] > limits.pixels:
-        raise WireError(f"Frames {video.shape} are more than {limits.frames} of {limits.pixels} pixels.", 413)
+    pixels = video.shape[1] * video.shape[2]
+    if len(video) > limits.frames or pixels > limits.pixels or len(video) * pixels > limits.total_pixels:
+        raise WireError(
+            f"Frames {video.shape} are more than {limits.frames} of {limits.pixels} pixels, "
+            f"{limits.total_pixels} together.",
+            413,
+        )
     told = _metadata(trajectory).get("camera") or service.settings.scene.get("camera")
     try:
         camera = camera_from(told) if told else None

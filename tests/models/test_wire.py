@@ -16,19 +16,24 @@ from spatial_reward.models.wire import (
     Encoder,
     pack,
     read_json,
-    references_from,
-    references_json,
     unpack,
 )
 from spatial_reward.models.wire_arrays import (
     Limits,
     WireError,
+    claimed_pixels,
     decode_array,
     decode_picture,
     encode_array,
     encode_picture,
 )
-from spatial_reward.models.wire_values import answer_from, answer_json, signal_json
+from spatial_reward.models.wire_values import (
+    answer_from,
+    answer_json,
+    references_from,
+    references_json,
+    signal_json,
+)
 
 NAN = float("nan")
 RNG = np.random.default_rng(0)
@@ -278,6 +283,8 @@ def test_a_question_that_makes_no_sense_is_told(change, message):
         (Limits(frames=1), "2 frames are more than 1"),
         (Limits(questions=1), "2 questions are more than 1"),
         (Limits(pixels=100), "more than 100"),
+        (Limits(total_pixels=2 * 80 * 60 - 1), "9600 pixels together, more than 9599"),
+        (Limits(bytes=2 * len(PNG) - 1), "name each blob once"),
     ],
 )
 def test_limits_are_kept(limits, message):
@@ -288,6 +295,53 @@ def test_limits_are_kept(limits, message):
     with pytest.raises(WireError, match=message) as caught:
         Decoder(limits).questions(header, [PNG])
     assert caught.value.status == 413
+
+
+def test_depth_counts_as_pixels_as_well():
+    header = {"frames": [{"rgb": {"blob": 0}, "depth": {"blob": 1}}]}
+    blobs = [PNG, encode_array(np.ones((60, 80), np.float32))]
+    assert len(Decoder(Limits(total_pixels=9600)).frames(header, blobs)) == 1
+    with pytest.raises(WireError, match="9600 pixels together"):
+        Decoder(Limits(total_pixels=9599)).frames(header, blobs)
+
+
+def test_what_is_refused_has_not_been_decoded(monkeypatch):
+    monkeypatch.setattr("spatial_reward.models.wire.decode_picture", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(WireError, match="together"):
+        Decoder(Limits(total_pixels=9599)).frames({"frames": [{"rgb": {"blob": 0}}] * 2}, [PNG])
+
+
+@pytest.mark.parametrize("form", ["npy", "png", "jpeg"])
+def test_the_size_of_a_picture_is_known_before_it_is_decoded(form):
+    assert claimed_pixels(memoryview(encode_picture(np.zeros((60, 80, 3), np.uint8), form))) == 4800
+
+
+def test_frames_are_forgotten_when_they_take_much_memory():
+    decoder = Decoder(kept_bytes=2 * frame().rgb.nbytes)
+    questions = [Question("depth_est_coord", (frame(seed),)) for seed in (1, 2, 3)]
+    first = [travelled([one], decoder=decoder)[0].frames[0] for one in questions]
+    again = [travelled([one], decoder=decoder)[0].frames[0] for one in reversed(questions)]
+    assert [one is other for one, other in zip(first, reversed(again), strict=True)] == [False, True, True]
+    assert decoder._known_bytes == 2 * frame().rgb.nbytes
+
+
+def test_a_header_of_very_many_values_is_refused():
+    with pytest.raises(WireError, match="send numbers as blobs") as caught:
+        read_json(b"[" + b"[]," * 1_000_000 + b"[]]")
+    assert caught.value.status == 413
+
+
+def test_a_jpeg_keeps_its_pixels_as_they_are_stored():
+    turning = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(turning) + 2).to_bytes(2, "big") + turning
+    turned = JPEG[:2] + segment + JPEG[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (80, 60, 3)
+    np.testing.assert_equal(decode_picture(turned, 10**6), decode_picture(JPEG, 10**6))
+
+
+def test_a_jpeg_of_very_many_segments_is_refused():
+    with pytest.raises(WireError, match="cut off"):
+        decode_picture(JPEG[:2] + b"\xff\xe0\0\x02" * 10_000 + JPEG[2:], 10**6)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 7, 20, -1])

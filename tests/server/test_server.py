@@ -1,24 +1,19 @@
-import asyncio
 import json
 import signal
-import socket
 import threading
 import time
 
-import httpx
 import numpy as np
 import pytest
+from server_requests import CAMERA, HTTP, SMALL, frame, header_of_an_episode, message, post, question
 from serving_process import Served
 
-from spatial_reward import Answer, Camera, Frame, PixelPoint, Question, Reference
+from spatial_reward import Reference
 from spatial_reward.models.remote import RemoteModel
-from spatial_reward.models.wire import BINARY, Encoder, camera_json, pack, references_json
+from spatial_reward.models.wire import BINARY, pack
 from spatial_reward.models.wire_arrays import encode_array
+from spatial_reward.models.wire_values import camera_json
 from spatial_reward.rewards import Judge
-
-HTTP = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-CAMERA = Camera.from_fov(50.0, 16, 16, np.eye(4))
-SMALL = "limits={bytes: 200000, frames: 8, pixels: 4096, questions: 16, seconds: 2.0}"
 
 
 @pytest.fixture(scope="module")
@@ -33,28 +28,6 @@ def measuring():
         yield server
 
 
-def frame(number=0):
-    rgb = np.full((16, 16, 3), number % 256, np.uint8)
-    return Frame(rgb, float(number), camera=CAMERA)
-
-
-def question(value=0.5, **options):
-    truth = Answer(np.array([value, 0.0, 0.0]), "m", 0.01)
-    return Question("obj_vec_coord", (frame(), frame(1)), (PixelPoint(8.0, 8.0),), answer=truth, **options)
-
-
-def message(*questions):
-    encoder = Encoder(truth=True)
-    told = [encoder.question(one) for one in questions]
-    return pack({"frames": encoder.frames, "questions": told}, encoder.blobs)
-
-
-def post(server, content, path="/v1/measure", kind=BINARY, **headers):
-    return HTTP.post(
-        server.url + path, content=content, headers={"content-type": kind, **headers}, timeout=20
-    )
-
-
 def test_it_says_how_it_is_and_what_it_serves(served):
     assert HTTP.get(served.url + "/health").json() == {"status": "healthy"}
     info = HTTP.get(served.url + "/v1/info").json()
@@ -66,15 +39,6 @@ def test_measurements_come_back_in_order(served):
     reply = post(served, message(*(question(value) for value in (0.1, 0.2, 0.3))))
     assert reply.status_code == 200
     assert [one["value"]["array"][0] for one in reply.json()["answers"]] == [0.1, 0.2, 0.3]
-
-
-def header_of_an_episode(count):
-    encoder = Encoder()
-    for number in range(count):
-        encoder.frame(frame(number))
-    references = {"ball": Reference("ball", (8.0, 8.0), np.array([0.0, 0.0, 1.0]))}
-    header = {"goal": "move(ball, by=10cm, within=1cm)", "references": references_json(references)}
-    return {**header, "frames": encoder.frames}, encoder.blobs
 
 
 def test_rewards_are_those_of_a_judge_here(measuring):
@@ -135,85 +99,6 @@ def test_other_routes_are_none(served, path, method, status):
     assert HTTP.request(method, served.url + path).status_code == status
 
 
-def test_a_body_that_grows_beyond_the_limit_is_not_read_to_its_end(served):
-    sent = []
-
-    def endless():
-        while len(sent) < 10_000:
-            sent.append(1)
-            yield b"x" * 50_000
-
-    try:
-        reply = HTTP.post(served.url + "/v1/measure", content=endless(), headers={"content-type": BINARY})
-        assert reply.status_code == 413
-    except httpx.WriteError:
-        pass  # it hung up while we were still sending
-    assert len(sent) < 1000
-
-
-def slowly(served, head, drops):
-    """Send a request drop by drop; return what comes back, and after how long."""
-    begin, received = time.monotonic(), b""
-    with socket.create_connection(("127.0.0.1", served.port)) as connection:
-        connection.sendall(head)
-        connection.settimeout(0.2)
-        for _ in range(drops):
-            try:
-                connection.sendall(b"x")
-                received = connection.recv(1000)
-                break
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-    return received, time.monotonic() - begin
-
-
-def test_headers_that_come_drop_by_drop_are_not_waited_for(served):
-    received, seconds = slowly(served, b"POST /v1/measure HTTP/1.1\r\nhost: a\r\nx-slow: ", 60)
-    assert received.startswith(b"HTTP/1.1 408") and 0.5 < seconds < 5
-    received, seconds = slowly(served, b"", 60)
-    assert received.startswith(b"HTTP/1.1 408") and seconds < 5
-
-
-def test_a_body_that_comes_drop_by_drop_is_not_waited_for(served):
-    head = f"POST /v1/measure HTTP/1.1\r\nhost: a\r\ncontent-type: {BINARY}\r\ncontent-length: 9999\r\n\r\n"
-    received, seconds = slowly(served, head.encode(), 60)
-    assert received.startswith(b"HTTP/1.1 408") and 1.5 < seconds < 8
-
-
-def test_slow_clients_do_not_hinder_others(served):
-    slow = []
-    for _ in range(50):
-        connection = socket.create_connection(("127.0.0.1", served.port))
-        connection.sendall(b"POST /v1/measure HTTP/1.1\r\nhost: a\r\nx-slow: ")
-        slow.append(connection)
-    begin = time.monotonic()
-    assert post(served, message(question())).status_code == 200 and time.monotonic() - begin < 1
-    for connection in slow:
-        connection.settimeout(10)
-        assert connection.recv(100).startswith(b"HTTP/1.1 408")
-        connection.close()
-
-
-def test_a_kept_connection_may_rest_between_requests(served):
-    with httpx.Client() as client:
-        for _ in range(2):
-            assert client.get(served.url + "/health").status_code == 200
-            time.sleep(1.5)  # longer than headers may take
-
-
-def test_a_client_that_hangs_up_does_no_harm(served):
-    body = message(question())
-    with socket.create_connection(("127.0.0.1", served.port)) as connection:
-        head = (
-            f"POST /v1/measure HTTP/1.1\r\nhost: a\r\ncontent-type: {BINARY}\r\ncontent-length: {len(body)}"
-        )
-        connection.sendall(head.encode() + b"\r\n\r\n" + body[: len(body) // 2])
-    time.sleep(0.1)
-    assert post(served, body).status_code == 200
-
-
 def test_questions_that_the_model_fails_on_do_not_spoil_those_of_others():
     with Served(slow=0.1) as server:
         replies = {}
@@ -230,7 +115,7 @@ def test_questions_that_the_model_fails_on_do_not_spoil_those_of_others():
 
 
 def test_a_full_queue_refuses_and_a_deadline_is_kept():
-    with Served("queue=4", "batch=1", slow=0.4) as server:
+    with Served("queue=4", "limits.questions=4", "batch=1", slow=0.4) as server:
         statuses = []
 
         def ask(**headers):
@@ -245,36 +130,6 @@ def test_a_full_queue_refuses_and_a_deadline_is_kept():
         assert post(server, message(question()), **{"x-timeout": "0.1"}).status_code == 504
         assert post(server, message(question()), **{"x-timeout": "soon"}).status_code == 422
         assert post(server, message(question())).status_code == 200
-
-
-def test_a_token_is_asked_for_everywhere_but_at_the_door():
-    with Served(slow=0.0, token="open sesame") as server:
-        assert HTTP.get(server.url + "/health").status_code == 200
-        for path in ("/v1/info", "/metrics", "/v1/nothing"):
-            assert HTTP.get(server.url + path).status_code == 401
-        wrong = post(server, message(question()), authorization="Bearer open barley")
-        assert wrong.status_code == 401 and wrong.headers["www-authenticate"] == "Bearer"
-        assert post(server, message(question()), authorization="Bearer open sesame").status_code == 200
-        assert handshake(server, b"") == 401
-        assert handshake(server, b"authorization: Bearer open sesame\r\n") == 101
-
-
-def handshake(server, extra):
-    """Return the status of a request for a WebSocket."""
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.settimeout(10)
-        connection.sendall(
-            b"GET /v1/stream HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n" + extra + b"\r\n"
-        )
-        return int(connection.recv(1000).split()[1])
-
-
-def test_foreign_web_pages_are_refused(served):
-    headers = {"origin": "https://evil.example"}
-    assert HTTP.get(served.url + "/v1/info", headers=headers).status_code == 403
-    assert handshake(served, b"origin: https://evil.example\r\n") == 403
-    assert HTTP.get(served.url + "/v1/info", headers={"origin": served.url}).status_code == 200
 
 
 def test_it_finishes_what_was_asked_before_it_ends():
@@ -337,6 +192,25 @@ def test_a_stream_judges_an_episode(measuring):
         assert replies[0]["signal"]["valid"] and replies[0]["signal"]["potential"] == pytest.approx(-0.1)
         assert not replies[1]["signal"]["valid"]  # rgbd needs depth
         assert "spatial_reward_streams 1.0" in HTTP.get(measuring.url + "/metrics").text
+
+
+def test_the_scene_of_the_server_stands_in_for_what_an_episode_lacks(tmp_path):
+    from websockets.sync.client import connect
+
+    header, [blob] = header_of_an_episode(1)
+    scene = tmp_path / "scene.json"
+    known = {"goal": header["goal"], "references": header["references"], "camera": camera_json(CAMERA)}
+    scene.write_text(json.dumps(known))
+    bare = {"goal": None, "frames": [{"rgb": {"blob": 0}, "camera": None}]}
+    with Served("model=rgbd", f"scene={scene}") as server:
+        [signal_] = post(server, pack(bare, [blob]), "/v1/reward").json()["signals"]
+        with connect(server.url.replace("http", "ws") + "/v1/stream") as stream:
+            stream.send(pack({**bare, "type": "reset"}, [blob]))
+            assert json.loads(stream.recv()) == {"step": 0, "signal": signal_}
+        assert signal_["valid"] and signal_["potential"] == pytest.approx(-0.1)
+        own = {**header, "goal": "move(ball, by=20cm, within=1cm)"}  # what an episode says goes first
+        [signal_] = post(server, pack(own, [blob]), "/v1/reward").json()["signals"]
+        assert signal_["potential"] == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize(
@@ -426,27 +300,3 @@ def test_damaged_forms_are_refused(served):
     assert post(served, b"{}", "/evaluate_batch_npy", "application/json").status_code == 415
     files, data = robometer_form(np.zeros((9, 16, 16, 3), np.uint8))
     assert HTTP.post(served.url + "/evaluate_batch_npy", files=files, data=data).status_code == 413
-
-
-def test_one_server_lets_a_batcher_end_cleanly():
-    from spatial_reward.server.batching import Batcher
-    from spatial_reward.server.metrics import Metrics
-
-    class Echo:
-        name, needs = "echo", frozenset()
-
-        def answer(self, questions):
-            return [one.answer for one in questions]
-
-    async def scenario():
-        batcher = Batcher(Echo(), Metrics(), batch=3, wait=0.01, queue=10)
-        assert not batcher.healthy
-        batcher.start()
-        until = asyncio.get_running_loop().time() + 5
-        asked = [batcher.ask([question(n)] * (1 + n % 3), until) for n in range(5)]
-        answers = await asyncio.gather(*asked)
-        await batcher.stop()
-        assert batcher.waiting == 0 and await batcher.ask([], until) == []
-        return [[float(one.value[0]) for one in own] for own in answers]
-
-    assert asyncio.run(scenario()) == [[n] * (1 + n % 3) for n in range(5)]
