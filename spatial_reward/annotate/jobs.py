@@ -13,6 +13,7 @@ import numpy as np
 from spatial_reward.annotate.references import points_for, references_of
 from spatial_reward.annotate.settings import ESTIMATING, Settings, fingerprint
 from spatial_reward.data.episodes import Calibration, EpisodeInfo, EpisodeReader, open_episodes
+from spatial_reward.data.episodes.depth_units import MILLIMETRE, depth_scale
 from spatial_reward.data.episodes.described import described_calibration, read_json
 from spatial_reward.rewards import Goal, parse_goal
 from spatial_reward.types import Model, Reference
@@ -30,6 +31,7 @@ class Job:
         references: Its things in the first frame.
         calibration: Its camera; None where no metres are needed from pixels.
         assumed: Field of view [deg] that is assumed for want of a calibration; None where there is one.
+        unit: Of integer depth [m].
     """
 
     episode: EpisodeInfo
@@ -37,6 +39,7 @@ class Job:
     references: Mapping[str, Reference]
     calibration: Calibration | None
     assumed: float | None = None
+    unit: float = MILLIMETRE
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides the result beside the settings, as plain data."""
@@ -58,7 +61,7 @@ class Job:
             "episode": [self.episode.index, self.episode.name, self.episode.length, self.episode.task],
             "goal": str(self.goal),
             "references": things,
-            "camera": [lens, pose, self.assumed],
+            "camera": [lens, pose, self.assumed, self.unit],
         }
 
 
@@ -130,6 +133,7 @@ def make_jobs(
     _check_model(reader, settings, camera, model)
     goals = goals_of(reader, settings, episodes)
     points, cameras = _mapping(settings.points), _mapping(settings.calibration)
+    unit = depth_scale(reader.notes().get("cameras", {}), camera)
     jobs = []
     for episode in episodes:
         calibration, assumed = _calibration(reader, settings, camera, episode, cameras)
@@ -137,7 +141,7 @@ def make_jobs(
         posed = calibration is not None and calibration.world_from_camera is not None
         references = references_of(goal.names, entries_for(reader, points, episode, camera), posed=posed)
         _check_camera(settings, calibration, assumed, references, episode)
-        jobs.append(Job(episode, goal, references, calibration, assumed))
+        jobs.append(Job(episode, goal, references, calibration, assumed, unit))
     return jobs
 
 

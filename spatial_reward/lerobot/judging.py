@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spatial_reward.camera import Camera, look_at
+from spatial_reward.data.episodes.depth_units import measured
 from spatial_reward.rewards import Judge
 from spatial_reward.types import Frame, Model, Reference, Signal
 
@@ -41,10 +42,12 @@ class Lens:
 
 
 def to_frame(image: Any, lens: Lens, depth: Any = None, time: float = 0.0) -> Frame:
-    """Make a frame of a picture (3, H, W) or (H, W, 3), floats in [0, 1] or uint8, and its depth [m].
+    """Make a frame of a picture (3, H, W) or (H, W, 3), floats in [0, 1] or uint8, and its depth.
+
+    Depth is of floats [m], or of integers [mm].
 
     Raises:
-        ValueError: If the picture has another shape.
+        ValueError: If the picture has another shape, or the depth is none.
     """
     picture = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
     if picture.ndim != 3 or 3 not in (picture.shape[0], picture.shape[2]):
@@ -55,13 +58,8 @@ def to_frame(image: Any, lens: Lens, depth: Any = None, time: float = 0.0) -> Fr
         picture = (255 * picture.clip(0, 1)).round()
     rgb = np.ascontiguousarray(picture.astype(np.uint8))
     camera = lens.camera(rgb.shape[1], rgb.shape[0])
-    return Frame(rgb, time, camera=camera, depth=None if depth is None else _depth(depth))
-
-
-def _depth(depth: Any) -> Any:
-    metres = np.asarray(depth.detach().cpu() if hasattr(depth, "detach") else depth, np.float32)
-    metres = metres.reshape(metres.shape[-2:]) if metres.shape[0] == 1 else metres.reshape(metres.shape[:2])
-    return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(np.nan))
+    stored = depth.detach().cpu() if hasattr(depth, "detach") else depth
+    return Frame(rgb, time, camera=camera, depth=None if depth is None else measured(stored))
 
 
 def to_references(given: Mapping[str, Sequence[float]]) -> dict[str, Reference]:

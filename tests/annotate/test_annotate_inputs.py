@@ -57,6 +57,18 @@ def test_an_assumed_view_is_marked_wherever_it_is_read(plain, tmp_path):
     assert said["episodes"]["0"]["camera_source"] == "assumed"
 
 
+def test_episodes_with_another_unit_of_depth_are_others(tmp_path):
+    path = FORMATS["npz"][1]([rollout(0, 3, cameras=("front",))], tmp_path / "set", FPS)
+    given = {"goal": None, "points": None, "fov": None, "static_camera": None, "camera": "front"}
+    [millimetres] = jobs(path, **given)
+    cameras = path / "cameras.json"
+    told = json.loads(cameras.read_text()) if cameras.is_file() else {}
+    told.setdefault("front", {})["depth_scale"] = 0.0001
+    cameras.write_text(json.dumps(told))
+    [tenths] = jobs(path, **given)
+    assert tenths.unit == 0.0001 and tenths.identity() != millimetres.identity()
+
+
 def test_no_camera_no_metres(plain):
     with pytest.raises(
         ValueError, match=r"episode_000000 has no camera model, and metres need one: .* fov=60"
