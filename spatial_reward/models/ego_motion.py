@@ -13,6 +13,7 @@ from spatial_reward.camera import Array, invert, rigid, transform
 from spatial_reward.geometry import depth_noise, fit_rigid, lift, sample_depth
 from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import CORRELATION
 from spatial_reward.models.ground import ground_level
 from spatial_reward.models.overhead import overhead_motions
@@ -55,7 +56,9 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     Raises:
         ValueError: If a frame has no depth or no camera.
     """
-    matches, pictures = _fit_matches(reference, current), _pictures(View.of(reference), View.of(current))
+    matches = _fit_matches(reference, current)
+    even = evened(reference, current, matches.b_from_a if matches.valid else np.eye(4))
+    pictures = _pictures(View.of(reference), View.of(even))
     if pictures is None:
         return RigidFit.unknown(len(matches.inliers))
     laid = [_laid(pictures, np.eye(4))]
@@ -121,7 +124,8 @@ def _telling(everything: Region, view: View) -> Region:
     A single thing tells nothing, it may have moved itself.
     """
     height = transform(view.camera.world_from_camera, everything.points)[:, 2]
-    standing = np.abs(height - ground_level(height)) > OFF_GROUND
+    noise = everything.noise * everything.points[:, 2] ** 2  # [m]
+    standing = np.abs(height - ground_level(height)) > np.hypot(OFF_GROUND, 2 * noise)
     if not standing.any() or everything.points[standing].std(axis=0).max() < SCATTERED:
         return everything
     more = np.clip((~standing).sum() / max(standing.sum(), 1), 1.0, MOST)

@@ -9,7 +9,7 @@ import numpy as np
 
 from spatial_reward.camera import Array, invert, rigid, transform
 from spatial_reward.geometry.rotations import rotation_matrix, skew
-from spatial_reward.models.region import Region
+from spatial_reward.models.region import Region, footprint
 from spatial_reward.models.registration import Sight, Support, align, nearby, support
 from spatial_reward.models.relocation import relocations
 
@@ -25,9 +25,13 @@ CONTRADICTED = 0.3  # share of contradicting points beyond which no motion is be
 TURNS = np.radians([-60.0, -30.0, 30.0, 60.0])  # [rad] about the vertical that are tried then
 RIVAL = 0.06  # likeness by which the place of what was searched for must be better than
 ELSEWHERE = 0.05  # [m] any that is so far from there
+ALIKE = 0.15  # likeness by which a turn must be better than a smaller one
+APART = 0.02  # [m] that puts it elsewhere,
+SQUARE = np.radians(45.0)  # [rad] where it turned more: a square thing looks as if it had turned less
 SHIFTED = 0.02  # likeness that a rotation must gain to be believed
 CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
-FLOOR = 0.3  # [px]; no motion is better known than this
+FLOOR = 0.3  # [px]; no motion is better known than this,
+OTHERWISE = 0.5  # nor than by this share of how far aside it was measured: as much as 30 degrees turn it off
 TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
 
 # Shares of agreeing points from which a motion is believed, by how it was found.
@@ -58,21 +62,33 @@ class Found:
         enough = self.support.agreeing >= BELIEVED[self.how] and self.support.contradicted <= CONTRADICTED
         return enough and self.alone
 
-    def displacement(self, region: Region, point: Array, pixel_size: float) -> tuple[Array, Array]:
+    def displacement(self, region: Region, sight: Sight, point: Array) -> tuple[Array, Array]:
         """Return how far a point (3,) of the thing moved, and its covariance (3, 3) [m^2].
 
         Args:
             region: What was followed.
+            sight: Where it was found.
             point: (3,) in the reference camera's axes [m].
-            pixel_size: [m] that a pixel covers there.
         """
         moved = transform(self.motion, point)
         centre = transform(self.motion, region.points).mean(axis=0)
         jacobian = np.concatenate([-skew(moved - centre), np.eye(3)], axis=1)
         prior = np.diag([1 / TURN_STD**2] * 3 + [1 / FAR**2] * 3)
         spread = np.linalg.inv(self.information / CORRELATION + prior)
-        covariance = jacobian @ spread @ jacobian.T + (FLOOR * pixel_size) ** 2 * np.eye(3)
+        covariance = jacobian @ spread @ jacobian.T + _least(region, sight, self.motion)
         return moved - point, covariance
+
+
+def _least(region: Region, sight: Sight, motion: Array) -> Array:
+    """Return the covariance (3, 3) [m^2] of what no evidence can tell: parts of a pixel, and the depth.
+
+    The noise of neighbours goes together, so that either surface may be off as far as one point of it.
+    """
+    seen = transform(sight.current_from_reference, transform(motion, region.origin))
+    before = region.noise * region.origin[2] * region.origin  # [m] along the ray
+    after = sight.view.noise * seen[2] * (sight.current_from_reference[:3, :3].T @ seen)
+    floor = np.hypot(FLOOR * footprint(sight.view.camera, seen), OTHERWISE * region.aside)
+    return np.asarray(floor**2 * np.eye(3) + np.outer(before, before) + np.outer(after, after))
 
 
 def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
@@ -84,9 +100,11 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
         candidates.append(_candidate(region, sight, last, "followed", turn=False))
     if not _best(region, candidates, previous).support.certain:
         candidates += _near(region, sight, candidates[1:], last)
+    turned: list[Found] = []
     if _best(region, candidates, previous).support.contradicted > DOUBTFUL:
-        turned = _turned(region, sight, last)
-        candidates += [_candidate(region, sight, start, "followed", turn=True) for start in turned]
+        starts = _turned(region, sight, last)
+        turned = [_candidate(region, sight, start, "followed", turn=True) for start in starts]
+        candidates += turned
     enough, how = (LEFT, "searched") if previous is None else (LOST, "found again")
     seen = _best(region, candidates, previous).support
     if seen.agreeing < max(LOST, enough * (1 - seen.hidden)):
@@ -95,8 +113,10 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
         placed = relocations(region, sight) if previous is None else []
         candidates += [_candidate(region, sight, at, how, turn=True, wide=True) for at in placed]
     best = _best(region, candidates, previous)
-    alone = best.how != "searched" or not _rivals(region, best, candidates)
-    return replace(_settled(region, sight, _polished(region, sight, best)), alone=alone)
+    rivalled = best.how == "searched" and _rivals(region, best, candidates)
+    if previous is None:  # with a history, the nearest turn is meant
+        rivalled |= _twin(region, sight, best, turned)
+    return replace(_settled(region, sight, _polished(region, sight, best)), alone=not rivalled)
 
 
 def _rivals(region: Region, best: Found, candidates: list[Found]) -> bool:
@@ -106,6 +126,22 @@ def _rivals(region: Region, best: Found, candidates: list[Found]) -> bool:
         and _gap(region, other.motion, best.motion) > ELSEWHERE
         for other in candidates
     )
+
+
+def _twin(region: Region, sight: Sight, best: Found, turned: list[Found]) -> bool:
+    """Tell whether what seems to have turned far may as well have turned less."""
+    if best not in turned or _angle(best.motion) < SQUARE:
+        return False
+    less = [_polished(region, sight, one) for one in turned if _angle(one.motion) < SQUARE]
+    return any(
+        _score(one.support) > _score(best.support) - ALIKE and _gap(region, one.motion, best.motion) > APART
+        for one in less
+    )
+
+
+def _angle(motion: Array) -> float:
+    """Return by how much [rad] a motion turns."""
+    return float(np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1)))
 
 
 def _near(region: Region, sight: Sight, tried: list[Found], last: Array) -> list[Found]:

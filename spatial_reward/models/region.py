@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from spatial_reward.camera import Array, Camera
 from spatial_reward.models.ground import FLAT, ground_level
+from spatial_reward.models.sensor_noise import measured_noise, smoothed
 from spatial_reward.types import Frame
 
 LIGHTNESS = 0.7  # counts less than hue: it changes as a thing turns
@@ -21,6 +22,7 @@ SIMILAR = 10.0  # colour difference between neighbours of one surface
 REACH = 0.15  # [m] from its pixel that a region may extend
 NEAR = 0.04  # [m] within which surface most likely moves with the pixel
 SLIVER = 20  # pixels; fewer are where two sides or surfaces meet
+HOLE = 3  # [px] from an unmeasured pixel within which its surface may have been measured
 POINTS = 300  # of a patch that are followed,
 OTHERS = 100  # and of what it is joined to without a gap,
 BESIDE = 0.15  # which count less by this factor, and in all no more than this share of the patch
@@ -36,12 +38,14 @@ class View:
     Attributes:
         camera: Its camera.
         colour: (H, W, 3) slightly blurred Lab colour, lightness scaled down.
-        depth: (H, W) [m], NaN where unknown.
+        depth: (H, W) [m], NaN where unknown; slightly averaged where it is noisy.
+        noise: [1/m] of the depth: times its square, its standard deviation [m]; 0 where it was drawn.
     """
 
     camera: Camera
     colour: Images
     depth: Images
+    noise: float = 0.0
 
     @classmethod
     def of(cls, frame: Frame) -> View:
@@ -60,7 +64,11 @@ class View:
         colour[..., 0] *= LIGHTNESS
         known = (frame.depth > 0) & np.isfinite(frame.depth)
         depth = np.where(known, frame.depth, np.nan).astype(np.float32)
-        return cls(frame.camera, colour, depth)
+        noise = measured_noise(depth)
+        if noise:
+            depth = smoothed(depth, noise)
+            noise = measured_noise(depth)
+        return cls(frame.camera, colour, depth, noise)
 
     @staticmethod
     def slope(image: Images, column: Any, row: Any) -> Images:
@@ -109,6 +117,8 @@ class Region:
         weight: (N,) how likely a point moves with the pixel; sums to 1.
         origin: (3,) surface point under the pixel [m].
         pixel: Where it was grown from [px].
+        noise: [1/m] of the depth that it was measured with, as that of `View`.
+        aside: How far [m] from the pixel the depth was measured.
     """
 
     mask: NDArray[np.bool_]
@@ -119,6 +129,8 @@ class Region:
     weight: Array
     origin: Array
     pixel: tuple[float, float]
+    noise: float = 0.0
+    aside: float = 0.0
 
 
 def grow(view: View, pixel: tuple[float, float]) -> Region | None:
@@ -128,12 +140,14 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     their distance: a thing parts from what it stands on by either. The rest of the thing, of other colours,
     is among the points with little weight: it tells how a plain patch lies.
     """
-    origin = _surface_point(view, pixel)
-    if origin is None:
+    place = _measured_place(view, pixel)
+    if place is None:
         return None
+    row, column = place
+    origin = _surface_point(view, pixel, row, column)
     with np.errstate(invalid="ignore"):
         reachable = np.linalg.norm(view.points - origin, axis=-1) < REACH
-    mask = _connected(view, reachable, int(pixel[1]), int(pixel[0]))
+    mask = _connected(view, reachable, row, column)
     rows, columns = np.nonzero(mask)
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     others = _thing(view, mask, reachable) & ~mask
@@ -151,19 +165,47 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
         weight=weight / weight.sum(),
         origin=origin,
         pixel=(float(pixel[0]), float(pixel[1])),
+        noise=view.noise,
+        aside=footprint(view.camera, origin) * np.hypot(row - int(pixel[1]), column - int(pixel[0])),
     )
 
 
-def _surface_point(view: View, pixel: tuple[float, float]) -> Array | None:
-    """Return the surface point (3,) [m] under a pixel; None where none was measured."""
+def _measured_place(view: View, pixel: tuple[float, float]) -> tuple[int, int] | None:
+    """Return row and column of a pixel, or of the nearest one alike if it is a hole; None where all is."""
     column, row = int(pixel[0]), int(pixel[1])
     if not (0 <= row < view.depth.shape[0] and 0 <= column < view.depth.shape[1]):
         return None
+    if np.isfinite(view.depth[row, column]):
+        return row, column
+    rows, columns = _around(view, row, column, HOLE)
+    unlike = np.linalg.norm(view.colour[rows, columns] - view.colour[row, column], axis=1)
+    good = np.isfinite(view.depth[rows, columns]) & (unlike < 3 * SIMILAR)
+    if not good.any():
+        return None
+    nearest = np.argmin(np.where(good, np.hypot(rows - row, columns - column), np.inf))
+    return int(rows[nearest]), int(columns[nearest])
+
+
+def _around(view: View, row: int, column: int, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and columns of the pixels within a square; beyond the border the border repeats."""
+    rows, columns = np.mgrid[row - reach : row + reach + 1, column - reach : column + reach + 1].reshape(
+        2, -1
+    )
+    height, width = view.depth.shape
+    return rows.clip(0, height - 1), columns.clip(0, width - 1)
+
+
+def _surface_point(view: View, pixel: tuple[float, float], row: int, column: int) -> Array:
+    """Return the surface point (3,) [m] at a pixel, as the surface at a measured one beside it goes on."""
     beside = np.asarray(pixel) - (column + 0.5, row + 0.5)
     slope = np.nan_to_num(view.slope(view.depth, column, row))  # [m/px]; unknown beside what was not measured
     depth = view.depth[row, column] + np.clip(slope @ beside, -0.01, 0.01)
-    point = view.camera.rays(pixel) * depth
-    return point if np.isfinite(point).all() else None
+    return np.asarray(view.camera.rays(pixel) * depth)
+
+
+def footprint(camera: Camera, point: Array) -> float:
+    """Return what a pixel covers [m] at a point (3,) in camera axes."""
+    return float(abs(point[2]) / camera.intrinsics[0, 0])
 
 
 def _pixels(mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
@@ -188,6 +230,7 @@ def whole(view: View, count: int = 1000) -> Region | None:
         weight=np.full(len(rows), 1 / len(rows)),
         origin=points.mean(axis=0),
         pixel=(mask.shape[1] / 2, mask.shape[0] / 2),
+        noise=view.noise,
     )
 
 
@@ -199,7 +242,7 @@ def _thing(view: View, mask: NDArray[np.bool_], reachable: NDArray[np.bool_]) ->
     up, eye = view.camera.world_from_camera[2, :3], view.camera.world_from_camera[2, 3]
     with np.errstate(invalid="ignore"):
         height = np.where(reachable, view.points @ up + eye, np.nan)
-        above = height - ground_level(height) > FLAT
+        above = height - ground_level(height) > np.hypot(FLAT, 2 * view.noise * view.depth**2)
     if (mask & above).sum() < STANDING * mask.sum():
         return mask
     labels = _labels(view, above, similar=np.inf)
@@ -237,8 +280,7 @@ def _main_label(view: View, labels: NDArray[np.int32], row: int, column: int) ->
     own, sizes = int(labels[row, column]), np.bincount(labels.ravel())
     if sizes[own] >= SLIVER:
         return own
-    rows, columns = np.mgrid[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(2, -1)
-    rows, columns = np.minimum(rows, labels.shape[0] - 1), np.minimum(columns, labels.shape[1] - 1)
+    rows, columns = _around(view, row, column, 2)
     away = np.hypot(rows - row, columns - column)
     near = np.linalg.norm(view.points[rows, columns] - view.points[row, column], axis=1) < 3 * _step(
         view, row, column
@@ -253,8 +295,10 @@ def _main_label(view: View, labels: NDArray[np.int32], row: int, column: int) ->
 
 def _step(view: View, row: Any, column: Any) -> Any:
     """Return how far [m] neighbouring points of one surface may be apart, at pixels or slices."""
-    footprint = view.depth[row, column] / view.camera.intrinsics[0, 0]  # [m] that a pixel covers
-    return np.maximum(4 * footprint, 0.004)
+    depth = view.depth[row, column]
+    covered = depth / view.camera.intrinsics[0, 0]  # [m] by a pixel
+    noise = np.sqrt(2) * view.noise * depth**2  # [m] of their difference in depth
+    return np.hypot(np.maximum(4 * covered, 0.004), 2 * noise)
 
 
 def _one_surface(

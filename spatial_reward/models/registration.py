@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -70,15 +71,20 @@ class _Laid(NamedTuple):
     colour_error: NDArray[np.float32]  # (N, 3)
 
 
-def tolerance(depth: Array) -> Array:
-    """Return by how much [m] a measured depth (N,) [m] may differ from a predicted one."""
-    return np.asarray(0.002 + 0.0015 * depth)
+def tolerance(region: Region, sight: Sight, depth: Array) -> Array:
+    """Return by how much [m] a measured depth (N,) [m] may differ from that of a region's points."""
+    allowed, noise = np.asarray(0.002 + 0.0015 * depth), math.hypot(region.noise, sight.view.noise)
+    return np.asarray(np.hypot(allowed, 2 * noise * depth**2)) if noise else allowed
 
 
 def support(region: Region, sight: Sight, motion: Array) -> Support:
     """Tell how well the picture agrees with the region moved by `motion` (4, 4)."""
     laid = _lay(region, sight, motion)
-    allowed, error, colour = 1.5 * tolerance(laid.seen[:, 2]), laid.depth_error, _length(laid.colour_error)
+    allowed, error, colour = (
+        1.5 * tolerance(region, sight, laid.seen[:, 2]),
+        laid.depth_error,
+        _length(laid.colour_error),
+    )
     agreeing = laid.inside & (np.abs(error) < allowed) & (colour < SAME_COLOUR)
     hidden = laid.inside & (error < -allowed)
     unseen = ~laid.inside | (np.isnan(error) & (colour < SAME_COLOUR))
@@ -106,7 +112,7 @@ def align(
     information = np.eye(6)
     for step in range(steps):
         laid = _lay(region, sight, motion)
-        gate = tolerance(laid.seen[:, 2]) * (6 if wide and step < 4 else 2.5)
+        gate = tolerance(region, sight, laid.seen[:, 2]) * (6 if wide and step < 4 else 2.5)
         information, gradient = _normal_equations(region, sight, laid, gate)
         damped = information + _damping(turn)
         change = np.linalg.solve(damped, gradient)
@@ -133,7 +139,7 @@ def nearby(region: Region, sight: Sight, motion: Array, *, reach: int = 10, stri
     error = np.where(inside, sight.view.depth[row, column] - seen[None, :, 2], np.nan)
     colour = np.linalg.norm(sight.view.colour[row, column] - region.colour[chosen][None], axis=-1)
     depth = _common_depth(np.where((np.abs(error) < 0.04) & (colour < SAME_COLOUR), error, np.nan))
-    allowed = 1.5 * tolerance(seen[:, 2])
+    allowed = 1.5 * tolerance(region, sight, seen[:, 2])
     unlike = ((error - depth[:, None]) / allowed) ** 2 + (colour / 13) ** 2
     likeness = np.where(np.isfinite(unlike), np.exp(-0.5 * unlike), 0) @ weight
     return [_shifted(sight, motion, seen, shift[i], depth[i]) for i in _peaks(likeness, shift, stride)]
@@ -177,7 +183,11 @@ def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) ->
     rows[..., ~usable] = 0.0
     error = np.where(usable, laid.depth_error, 0.0)
     share = region.weight * len(region.weight) * usable
-    trust = share * np.maximum(1 - (error / gate) ** 2, 0) ** 2 * (2 / tolerance(laid.seen[:, 2])) ** 2
+    trust = (
+        share
+        * np.maximum(1 - (error / gate) ** 2, 0) ** 2
+        * (2 / tolerance(region, sight, laid.seen[:, 2])) ** 2
+    )
     unlike = 1 + (_length(laid.colour_error) / 20) ** 2
     like = share * (np.abs(error) < 3 * gate) / unlike**2 / COLOUR_NOISE**2
     weighted = (rows * np.stack([trust, like, like, like])).reshape(6, -1)

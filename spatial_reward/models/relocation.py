@@ -85,7 +85,7 @@ def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: flo
     column, row = (np.where(inside, pixels[..., i], 0).astype(int) for i in (0, 1))
     error = view.depth[row, column] - seen[..., 2]
     unlike = np.linalg.norm(view.colour[row, column] - region.colour[chosen], axis=-1)
-    allowed = 1.5 * tolerance(seen[..., 2]) + slack
+    allowed = 1.5 * tolerance(region, sight, seen[..., 2]) + slack
     like = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (unlike / 13) ** 2)
     like = np.where(inside & np.isfinite(error), like, 0)
     free = inside & ~(error < -allowed)  # not behind something else

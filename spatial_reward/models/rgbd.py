@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array, Camera, transform
+from spatial_reward.camera import Array, transform
 from spatial_reward.geometry import (
     CameraMotion,
     RigidFit,
@@ -22,9 +22,10 @@ from spatial_reward.geometry import (
     sample_depth,
 )
 from spatial_reward.models.ego_motion import ego_motion
+from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import Found, follow
 from spatial_reward.models.naming import colour_of, find_named, middle
-from spatial_reward.models.region import Region, View, grow
+from spatial_reward.models.region import HOLE, Region, View, footprint, grow
 from spatial_reward.models.registration import Sight
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
 
@@ -106,12 +107,16 @@ class RGBD:
 
     def _compared_depth(self, question: Question) -> Answer:
         (first, second), std = self._depths(question)
-        sure = abs(first - second) > float(np.hypot(*std))
+        sure = abs(first - second) > self._apart(question.frames[0], std)
         closer = question.labels[-1] == "closer"
         chosen = 0 if (first < second) == closer else 1
         point = question.points[chosen]
         value: Value = "AB"[chosen] if question.kind.endswith("dot") else np.array([point.x, point.y])
         return Answer(value, "1" if question.kind.endswith("dot") else "px", 0.0, valid=sure)
+
+    def _apart(self, frame: Frame, std: Array) -> float:
+        """Return by how much [m] two depths of a frame must differ to be compared, given their errors (2,)."""
+        return float(np.hypot(*std))
 
     def _depths(self, question: Question) -> tuple[Array, Array]:
         frame = question.frames[0]
@@ -131,8 +136,8 @@ class RGBD:
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         pixel = sight.view.camera.pixels(moved)
         inside = bool(sight.view.camera.contains(pixel))
-        _, covariance = found.displacement(region, region.origin, _footprint(sight.view.camera, moved))
-        std = np.sqrt(np.diag(covariance)[:2]) / _footprint(sight.view.camera, moved)
+        _, covariance = found.displacement(region, sight, region.origin)
+        std = np.sqrt(np.diag(covariance)[:2]) / footprint(sight.view.camera, moved)
         match = (float(pixel[0]), float(pixel[1]))
         if relative is None:  # the camera has moved, so that nothing stands where it stood
             sure = found.valid and found.how == "searched" and found.support.agreeing >= SURE
@@ -179,20 +184,26 @@ class RGBD:
         sight, region, found = self._followed(question, relative)
         anchor = region.origin if question.anchor is None else np.asarray(question.anchor, float)
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
-        size = _footprint(sight.view.camera, moved)
-        displacement, covariance = found.displacement(region, anchor, size)
+        displacement, covariance = found.displacement(region, sight, anchor)
         pixel = sight.view.camera.pixels(moved)
         answer = _vector_or_length(question, displacement, covariance)
         text = f"{found.how}: {found.support.agreeing:.0%} agree, {found.support.hidden:.0%} hidden"
         match = (float(pixel[0]), float(pixel[1])) if np.isfinite(pixel).all() else None
-        valid = found.valid and bool(np.trace(covariance) < VAGUE**2)
-        return replace(answer, valid=valid, text=text, match=match, motion=found.motion)
+        std = np.sqrt(np.trace(covariance))  # [m]
+        if std >= VAGUE:
+            text += f"; known only to {1000 * std:.0f} mm"
+        return replace(
+            answer, valid=found.valid and bool(std < VAGUE), text=text, match=match, motion=found.motion
+        )
 
     def _followed(self, question: Question, relative: Array) -> tuple[Sight, Region, Found]:
         """Follow the surface under the first point into the last frame; `relative` as `_relative` says."""
         reference, current = _pair(question)
         region = self._region(reference, question.points[0])
-        sight = Sight(self._view(current), relative, up=self._view(reference).camera.camera_from_world[:3, 2])
+        view, even = self._view(current), evened(reference, current, relative)
+        if even is not current:
+            view = View.of(even)
+        sight = Sight(view, relative, up=self._view(reference).camera.camera_from_world[:3, 2])
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
 
@@ -233,7 +244,7 @@ class RGBD:
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
         camera = self._view(question.frames[question.points[-1].frame]).camera
         centre = transform(camera.camera_from_world, parts[-1].mean(axis=0))
-        return Answer(float(value), "m", 2 * _footprint(camera, centre))
+        return Answer(float(value), "m", 2 * footprint(camera, centre))
 
     def _part(self, question: Question, point: PixelPoint) -> Array:
         """Return the points (N, 3) [m, world] around a pixel: of the named patch, else of its surface."""
@@ -260,11 +271,15 @@ class RGBD:
         known = self._regions.setdefault(frame, {})
         if point not in known:
             region = grow(self._view(frame), (point.x, point.y))
-            size = 0 if region is None else int(region.mask.sum())
-            if region is None or size < FEWEST:
+            if region is None:
+                raise Unanswerable(
+                    f"No depth was measured at pixel ({point.x:.1f}, {point.y:.1f}), nor within {HOLE} px "
+                    "on what looks alike: point elsewhere."
+                )
+            if (size := int(region.mask.sum())) < FEWEST:
                 raise Unanswerable(
                     f"No surface to follow around pixel ({point.x:.1f}, {point.y:.1f}): {size} pixels of one "
-                    f"surface with depth, but it takes {FEWEST}."
+                    f"surface with depth, but it takes {FEWEST}: point at a larger one."
                 )
             known[point] = region
         return known[point]
@@ -274,11 +289,6 @@ def _pair(question: Question) -> tuple[Frame, Frame]:
     if len(question.frames) < 2:
         raise Unanswerable(f"{question.kind!r} compares two frames, got {len(question.frames)}.")
     return question.frames[0], question.frames[-1]
-
-
-def _footprint(camera: Camera, point: Array) -> float:
-    """Return what a pixel covers [m] at a point (3,) in camera axes."""
-    return float(abs(point[2]) / camera.intrinsics[0, 0])
 
 
 def _vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:

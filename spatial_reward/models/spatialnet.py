@@ -32,6 +32,9 @@ SEEN = 0.5  # probability from which a point counts as seen
 VAGUE = 0.20  # [m]; what is known no better than this is not measured
 DOUBTFUL = 6.0  # [px of a small picture]; a place known no better than this is none
 RAISED = 0.025  # [m] that the lowest known point, the middle of a thing, lies above what it stands on
+UNSHARED = (
+    0.3  # of the errors of two predicted depths: most of it, the scale, is the same (validation scenes)
+)
 BODY = 0.5  # probability from which a cell counts as of the body whose size is asked
 
 Body = tuple[Array, Array]  # pixels (N, 2) and how likely each belongs to it
@@ -222,6 +225,9 @@ class SpatialNet(RGBD):
         pixels = np.array([(point.x, point.y) for point in question.points if point.frame == 0])
         depth, relative = self.eyes.seen(frame).depth_at(pixels)
         return depth, self.calibration["depth"] * relative * depth
+
+    def _apart(self, frame: Frame, std: Array) -> float:
+        return super()._apart(frame, std) * (1.0 if self._measured(frame) else UNSHARED)
 
     def _body(self, frame: Frame, point: PixelPoint) -> Body:
         """Return the pixels of a frame that move with a point, found once."""

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from conftest import Table
 from spatial_reward.camera import look_at, transform
+from spatial_reward.envs.simulator import Simulator
 from spatial_reward.geometry.procrustes import RigidFit
 from spatial_reward.models import rgbd
 from spatial_reward.models.ground import ground_level
@@ -10,7 +12,7 @@ from spatial_reward.models.region import View, grow
 from spatial_reward.models.registration import Sight
 from spatial_reward.models.relocation import relocations
 from spatial_reward.models.rgbd import RGBD
-from spatial_reward.types import Question
+from spatial_reward.types import PixelPoint, Question
 
 CENTRE = np.array([0.0, 0.0, 0.03])  # of the cube [m]
 FRONT = np.array([0.0, -0.03, 0.035])  # a point of its front, seen by the camera
@@ -67,6 +69,18 @@ def test_a_match_is_found_although_the_cameras_motion_is_not(table, monkeypatch)
     assert_allclose(match.value, table.point(second, FRONT)[:2], atol=2.0)
     assert match.motion is None  # it is that of the camera
     assert not moved.valid and "how the camera moved" in moved.text
+
+
+def test_what_may_as_well_have_turned_less_is_not_valid():
+    table = Table('rgba=".8 .2 .1 1"')
+    table.simulator = Simulator((table.model, table.data), "eye", 320, 240)
+    eye = look_at((-0.088, -0.594, 0.544), (0, 0, 0.03))
+    first = table.frame(eye=eye, cube=((0.0038, -0.0164, 0.03), 0.3826))
+    second = table.frame(eye=eye, cube=((0.0113, -0.0237, 0.03), 0.8755))  # 28 degrees on
+    point = first.camera.project((0.0038, -0.0164, 0.03))[0].astype(int) + 0.5
+    [answer] = RGBD().answer([Question("obj_vec_coord", (first, second), (PixelPoint(*point),))])
+    table.simulator.close()
+    assert not answer.valid or np.linalg.norm(answer.value) < 0.035  # its neighbour side is 60 mm away
 
 
 def test_the_ground_level_is_that_of_most():

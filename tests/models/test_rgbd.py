@@ -107,7 +107,7 @@ def test_unmeasured_depth_is_not_valid(table):
     blind = Frame(first.rgb, camera=first.camera, depth=np.full_like(first.depth, np.nan))
     answers = RGBD().answer([motion_question(table, blind, first), motion_question(table, first, blind)])
     assert not any(answer.valid for answer in answers)
-    assert "No surface to follow" in answers[0].text
+    assert "No depth was measured at pixel" in answers[0].text
 
 
 @pytest.mark.parametrize(("drop", "text"), [("depth", "has no depth"), ("camera", "has no camera")])

@@ -92,6 +92,16 @@ def test_measured_depth_is_used_where_it_is_given_and_wanted(weights):
     assert SpatialNet(weights).needs == {"camera"}
 
 
+def test_depths_are_compared_though_their_scale_is_not_known(model, monkeypatch):
+    """They err together: a difference under the error of each may be sure."""
+    question = question_of("depth_cmp_coord", frame_of(0))
+    for between, sure in ((0.05, False), (0.3, True)):
+        depths = np.array([1.0, 1.0 + between]), np.array([0.35, 0.35])
+        monkeypatch.setattr(model, "_depths", lambda question, told=depths: told)
+        [answer] = model.answer([question])
+        assert answer.valid == sure
+
+
 def test_what_cannot_be_answered_says_why(model):
     [no_camera] = model.answer([question_of("depth_est_coord", frame_of(0, camera=False))])
     assert not no_camera.valid and "has no camera" in no_camera.text
