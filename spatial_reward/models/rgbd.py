@@ -115,7 +115,7 @@ class RGBD:
         return Answer(value, "1" if question.kind.endswith("dot") else "px", 0.0, valid=sure)
 
     def _apart(self, frame: Frame, std: Array) -> float:
-        """Return by how much [m] two depths of a frame must differ to be compared, given their errors (2,)."""
+        """Return by how much [m] two depths of a frame must differ to be compared; `std` (2,) are theirs."""
         return float(np.hypot(*std))
 
     def _depths(self, question: Question) -> tuple[Array, Array]:
