@@ -165,7 +165,7 @@ class RGBD:
             return Answer(word, "1", 0.0, valid=bool(abs(numbers[part]) > stds[part]))
         if part in ("yaw", "pitch"):
             return Answer(abs(numbers[part]), "deg", float(stds[part]))
-        return _vector_or_length(question, motion.translation, motion.covariance[:3, :3])
+        return vector_or_length(question, motion.translation, motion.covariance[:3, :3])
 
     def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
         if reference.camera is None or current.camera is None:
@@ -186,7 +186,7 @@ class RGBD:
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         displacement, covariance = found.displacement(region, sight, anchor)
         pixel = sight.view.camera.pixels(moved)
-        answer = _vector_or_length(question, displacement, covariance)
+        answer = vector_or_length(question, displacement, covariance)
         text = f"{found.how}: {found.support.agreeing:.0%} agree, {found.support.hidden:.0%} hidden"
         match = (float(pixel[0]), float(pixel[1])) if np.isfinite(pixel).all() else None
         std = np.sqrt(np.trace(covariance))  # [m]
@@ -291,7 +291,8 @@ def _pair(question: Question) -> tuple[Frame, Frame]:
     return question.frames[0], question.frames[-1]
 
 
-def _vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:
+def vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:
+    """Answer with a vector (3,) [m] of covariance (3, 3), or with its length, as the question asks."""
     if question.kind.split("_")[1] == "vec":
         return Answer(vector, "m", np.sqrt(np.diag(covariance)), covariance=covariance)
     length, std = distance(vector, covariance)

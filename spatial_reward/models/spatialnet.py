@@ -12,15 +12,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from spatial_reward.camera import Array, transform
-from spatial_reward.geometry import CameraMotion, RigidFit, distance, extents
-from spatial_reward.models.rgbd import LOST_CAMERA, RGBD, PoseSource, Unanswerable
+from spatial_reward.geometry import CameraMotion, RigidFit, extents
+from spatial_reward.models.rgbd import LOST_CAMERA, RGBD, PoseSource, Unanswerable, vector_or_length
 from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
 from spatial_reward.models.spatialnet_ego import blurred, camera_fit, posed
-from spatial_reward.models.spatialnet_motion import (
-    REGION,
-    body_motion,
-    region_pixels,
-)
+from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
 from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, STRIDE, Eyes, Matched
 from spatial_reward.models.spatialnet_weights import SHIPPED, load_runtime
@@ -35,7 +31,6 @@ RAISED = 0.025  # [m] that the lowest known point, the middle of a thing, lies a
 UNSHARED = (
     0.3  # of the errors of two predicted depths: most of it, the scale, is the same (validation scenes)
 )
-BODY = 0.5  # probability from which a cell counts as of the body whose size is asked
 
 Body = tuple[Array, Array]  # pixels (N, 2) and how likely each belongs to it
 
@@ -148,7 +143,7 @@ class SpatialNet(RGBD):
             return None
         self.eyes.look([frame], self._supports([question]))
         seen, point = self.eyes.seen(frame), question.points[0]
-        cells = (seen.same_body((point.x, point.y)) > BODY).sum()
+        cells = (seen.same_body((point.x, point.y)) > SAME).sum()
         return self.windows.side(frame, float(cells * STRIDE**2 / np.prod(seen.scale)))
 
     def _asked(self, questions: Sequence[Question]) -> list[Answer]:
@@ -282,10 +277,7 @@ class SpatialNet(RGBD):
         covariance = self.calibration["object"] ** 2 * moved.covariance
         valid = self._sees(question) and bool(np.trace(covariance) < VAGUE**2)
         text = f"{at.how}: {at.unlike:.0f} grey levels off, seen with probability {matched.visible[0]:.0%}"
-        if question.kind.startswith("obj_vec"):
-            answer = Answer(moved.displacement, "m", np.sqrt(np.diag(covariance)), covariance=covariance)
-        else:
-            answer = Answer(*_length(moved.displacement, covariance))
+        answer = vector_or_length(question, moved.displacement, covariance)
         match = (float(at.pixel[0]), float(at.pixel[1]))
         return replace(answer, valid=valid, text=text, match=match, motion=moved.motion)
 
@@ -311,29 +303,13 @@ class SpatialNet(RGBD):
             raise Unanswerable("A size needs a point on the object; this model cannot look for a name.")
         if all(self._measured(frame) for frame in question.frames):
             return super()._size(question)
-        points, spread = zip(*(self._extent(question, point) for point in question.points), strict=True)
+        seen = [(self.eyes.seen(question.frames[point.frame]), point) for point in question.points]
+        points, spread = zip(*(body_points(one, (at.x, at.y)) for one, at in seen), strict=True)
         height, length, width = extents(np.concatenate(points))[:3]
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
         return Answer(float(value), "m", float(np.hypot(max(spread), 0.2 * value)))
-
-    def _extent(self, question: Question, point: PixelPoint) -> tuple[Array, float]:
-        """Return the world points (N, 3) of the body under a point, and what a cell covers there [m]."""
-        frame = question.frames[point.frame]
-        seen, at = self.eyes.seen(frame), (point.x, point.y)
-        body = seen.same_body(at) > BODY
-        pixels = np.concatenate([[at], seen.cell_pixels()[body]])
-        near = (np.abs((pixels - at) * seen.scale) <= 4 * REGION).all(-1)
-        depth, _ = seen.depth_at(pixels[near])
-        lifted = seen.camera.rays(pixels[near]) * depth[:, None]
-        cell = 4 / float(seen.scale.mean()) * float(depth[0]) / float(seen.camera.intrinsics[0, 0])
-        return transform(seen.camera.world_from_camera, lifted), cell
 
 
 def _number(value: object) -> float:
     """Return a number; NaN for what is none."""
     return float(value) if isinstance(value, Real) else float("nan")
-
-
-def _length(vector: Array, covariance: Array) -> tuple[float, str, float]:
-    length, std = distance(vector, covariance)
-    return length, "m", std

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatial_reward.camera import Array, rigid
+from spatial_reward.camera import Array, rigid, transform
 from spatial_reward.geometry import lift
 from spatial_reward.models.spatialnet_patch import Place
 from spatial_reward.models.spatialnet_sight import Matched, Seen
@@ -55,6 +55,16 @@ def region_pixels(seen: Seen, same: Array, pixel: tuple[float, float]) -> tuple[
     weight = np.concatenate([[1.0], share.ravel()[chosen]])
     missing = REGION + 1 - len(pixels)  # of one length, so that bodies are matched in one batch
     return np.concatenate([pixels, np.repeat([pixel], missing, 0)]), np.append(weight, np.zeros(missing))
+
+
+def body_points(seen: Seen, pixel: tuple[float, float]) -> tuple[Array, float]:
+    """Return the world points (N, 3) of the body at a pixel, and what a cell covers there [m]."""
+    pixels = np.concatenate([[pixel], seen.cell_pixels()[seen.same_body(pixel) > SAME]])
+    near = (np.abs((pixels - pixel) * seen.scale) <= 4 * REGION).all(-1)
+    depth, _ = seen.depth_at(pixels[near])
+    lifted = seen.camera.rays(pixels[near]) * depth[:, None]
+    cell = 4 / float(seen.scale.mean()) * float(depth[0]) / float(seen.camera.intrinsics[0, 0])
+    return transform(seen.camera.world_from_camera, lifted), cell
 
 
 def body_motion(
