@@ -43,6 +43,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 
 # Meta-World pins an old mujoco but runs on the tested one, hence --no-deps.
 $(VENV)/.dev: $(VENV)/.demo
+	.ci/vulkan
 	$(PIP) -e '.[dev]'
 	$(PIP) --no-deps metaworld==3.1.1
 	@touch $@

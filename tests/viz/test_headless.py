@@ -2,11 +2,11 @@
 
 import stat
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from vulkan import needs_vulkan
 
 from spatial_reward.viz import Recorder, headless
 from spatial_reward.viz.headless import screenshot
@@ -21,12 +21,8 @@ def recording(simulated, tmp_path):
     return tmp_path / "episode.rrd"
 
 
-def can_draw():
-    return any(Path("/usr/share/vulkan/icd.d").glob("*")) if Path("/usr/share").exists() else False
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not can_draw(), reason="no Vulkan driver: apt-get install libvulkan1 mesa-vulkan-drivers")
+@needs_vulkan
 def test_the_viewer_draws_a_recording_without_a_screen(recording, tmp_path):
     first = screenshot(recording, tmp_path / "first.png", timeline="step", at=0, size=(900, 640))
     last = screenshot(recording, tmp_path / "last.png", size=(900, 640))
@@ -40,7 +36,7 @@ def test_the_viewer_draws_a_recording_without_a_screen(recording, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_draw(), reason="no Vulkan driver: apt-get install libvulkan1 mesa-vulkan-drivers")
+@needs_vulkan
 def test_a_stream_to_an_open_viewer_is_laid_out_as_the_file_is(recording, simulated):
     with headless._viewer(recording, (900, 640)) as client:
         from_file = {(view.name, view.origin) for view in client.get_state().views}
