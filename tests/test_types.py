@@ -28,13 +28,14 @@ def test_depth_in_millimetres_is_refused_also_with_holes():
 def test_depth_in_metres_and_unknown_depth_are_taken(fill, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Frame(RGB, depth=np.full((48, 64), fill, kind))
+        frame = Frame(RGB, depth=np.full((48, 64), fill, kind))
+    assert frame.depth.dtype == kind
 
 
 def test_a_far_background_is_taken():
     depth = np.full((48, 64), 0.7, np.float32)
     depth[:20] = 900
-    Frame(RGB, depth=depth)
+    assert Frame(RGB, depth=depth).depth.max() == 900
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (48, 64), (720, 1280)])
