@@ -10,9 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, rigid
+from spatial_reward.data.workers import run
 from spatial_reward.envs.gl import load_mujoco
 from spatial_reward.envs.scene_states import State, draw_states
 from spatial_reward.envs.scenes import random_scene
@@ -106,12 +105,10 @@ def write_rendered(
     folder.mkdir(parents=True, exist_ok=True)
     write = partial(_write_shard, folder, render, scenes, per_shard, prefix)
     starts, begun, written = range(0, scenes, per_shard), time.perf_counter(), 0
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for job in as_completed([pool.submit(write, start) for start in starts]):
-            frames = job.result()
-            written += frames > 0
-            rate = frames * written / (time.perf_counter() - begun)
-            print(f"{written}/{len(starts)} shards, {rate:.0f} frames/s", file=sys.stderr)
+    for frames in run(write, starts, workers=workers):
+        written += frames > 0
+        rate = frames * written / (time.perf_counter() - begun)
+        print(f"{written}/{len(starts)} shards, {rate:.0f} frames/s", file=sys.stderr)
     return written
 
 

@@ -89,14 +89,16 @@ class Matcher(nn.Module):
     def _logits(self, reference: Features, current: Features, pixels: Tensor, own: Tensor) -> Tensor:
         """Compare pixels with cells (B, Q, h, w), and their bodies with what the cells belong to."""
         query = sample(reference.match, pixels)
+        alike = self.sharpness[0].exp() * torch.einsum("bqc,bchw->bqhw", query, current.match)
+        logits: Tensor = alike + self.body_logits(reference, current, own)
+        return logits
+
+    def body_logits(self, reference: Features, current: Features, own: Tensor) -> Tensor:
+        """Compare bodies, given as shares of the cells of the first picture (B, Q, h, w), with cells."""
         share = (own / own.sum((2, 3), keepdim=True)).to(reference.body.dtype)
         body = F.normalize(torch.einsum("bqhw,bchw->bqc", share, reference.body), dim=-1)
-        look, whole = self.sharpness.exp()
-        alike = look * torch.einsum("bqc,bchw->bqhw", query, current.match)
-        logits: Tensor = alike + whole * torch.einsum(
-            "bqc,bchw->bqhw", body, F.normalize(current.body, dim=1)
-        )
-        return logits
+        alike: Tensor = torch.einsum("bqc,bchw->bqhw", body, F.normalize(current.body, dim=1))
+        return self.sharpness[1].exp() * alike
 
     def _certainty(
         self,

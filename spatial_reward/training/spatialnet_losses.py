@@ -15,9 +15,10 @@ from spatial_reward.models.spatialnet_input import network_input, ray_map, suppo
 from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches, cells, same_body
 from spatial_reward.models.spatialnet_network import SpatialNetwork
 
-WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "ratio": 0.4}
+WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "body": 0.3, "ratio": 0.4}
 _NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
 _MASKED = 8  # query pixels of a pair that the mask is taught with
+_WHOLE = 4.0  # how much the cross-entropy of all cells counts, beside the overlap of masks
 
 
 class Losses(nn.Module):
@@ -41,8 +42,20 @@ class Losses(nn.Module):
             "place": _place_loss(error, matches.log_scale, pairs["visible"]),
             "visible": F.binary_cross_entropy_with_logits(matches.visible, pairs["visible"].float()),
             "mask": _mask_loss(reference, batch),
+            "body": self._body_loss(reference, current, batch),
             "ratio": _ratio_loss(matches, batch, pairs),
         }
+
+    def _body_loss(self, reference: Features, current: Features, batch: Mapping[str, Tensor]) -> Tensor:
+        """Cross-entropy against all cells of the second picture that show the body of a query, evenly."""
+        pixel = batch["pixel"].flatten(0, 1)
+        same = cells(_rides(batch, pixel, "second")).flatten(2).float()
+        own = same_body(reference, pixel).detach().sigmoid()
+        logits = self.network.matcher.body_logits(reference, current, own)
+        log_shares = logits.flatten(2).float().log_softmax(-1)
+        cells_of = same.sum(-1)
+        total = -(log_shares * same).sum(-1) / cells_of.clamp_min(1) - cells_of.clamp_min(1).log()
+        return (total * (cells_of > 0)).mean()
 
 
 def to_tensors(batch: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -116,17 +129,24 @@ def _ratio_loss(matches: Matches, batch: Mapping[str, Tensor], pairs: Mapping[st
 
 
 def _mask_loss(reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
-    """Balanced cross-entropy of which cells ride on the same body as a query."""
+    """Cross-entropy and Dice loss of how much of each cell rides on the same body as a query.
+
+    Neither is balanced between the body and the rest: a network that is told that both weigh the same says
+    "yes" far around a small thing.
+    """
     pixel = batch["pixel"].flatten(0, 1)[:, :_MASKED]
+    same = F.avg_pool2d(_rides(batch, pixel, "first").float(), STRIDE).flatten(2)
+    logits = same_body(reference, pixel).float().flatten(2)
+    share = logits.sigmoid()
+    overlap = (2 * (share * same).sum(-1) + 1) / (share.sum(-1) + same.sum(-1) + 1)
+    entropy = F.binary_cross_entropy_with_logits(logits, same, reduction="none").mean(-1)
+    return (_WHOLE * entropy + 1 - overlap).mean()
+
+
+def _rides(batch: Mapping[str, Tensor], pixel: Tensor, name: str) -> Tensor:
+    """Return where (B, Q, H, W) each pair's "first" or "second" frame shows the body of a query (B, Q, 2)."""
     column, row = pixel.floor().long().unbind(-1)
-    scene = torch.arange(len(batch["first"]), device=batch["first"].device)[:, None]
-    body = batch["body"][scene, batch["first"]].flatten(0, 1)
-    own = body[torch.arange(len(body), device=body.device)[:, None], row, column]
-    same = (cells(body)[:, None] == own[..., None, None]).float()
-    loss = F.binary_cross_entropy_with_logits(
-        same_body(reference, pixel).float(), same, reduction="none"
-    ).flatten(2)
-    same = same.flatten(2)
-    inside = (loss * same).sum(-1) / same.sum(-1).clamp_min(1)
-    outside = (loss * (1 - same)).sum(-1) / (1 - same).sum(-1).clamp_min(1)
-    return (inside + outside).mean()
+    scene = torch.arange(len(batch["first"]), device=pixel.device)[:, None]
+    first, shown = (batch["body"][scene, batch[frame]].flatten(0, 1) for frame in ("first", name))
+    own = first[torch.arange(len(first), device=pixel.device)[:, None], row, column]
+    return shown[:, None] == own[..., None, None]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from spatial_reward.data.pairs import SKY, ClipRecipe, draw_batch
-from spatial_reward.models.spatialnet_matching import cells
+from spatial_reward.models.spatialnet_matching import Features, cells, same_body
 from spatial_reward.models.spatialnet_network import SpatialNetwork
 from spatial_reward.training.spatialnet_losses import frames_of, pictures, to_tensors
 
@@ -27,7 +27,8 @@ def validate(
 
     Returns:
         match_median, match_p90, moving_median, moving_p90 (shares of the width), visible_accuracy,
-        depth_median and depth_median_no_support (shares of the depth, on things), ratio_median (share).
+        depth_median and depth_median_no_support (shares of the depth, on things), ratio_median (share),
+        mask_overlap (median intersection over union of the masks of things).
     """
     without = replace(recipe, augment=False, measured=0.0, support=0.0)
     blind = _errors(network, paths, without, seed, clips)
@@ -42,6 +43,7 @@ def validate(
         "depth_median": float(np.median(known["depth"])),
         "depth_median_no_support": float(np.median(blind["depth"])),
         "ratio_median": float(np.median(known["ratio"])),
+        "mask_overlap": float(np.median(known["overlap"])),
     }
 
 
@@ -66,13 +68,25 @@ def _errors(
         column, row = pixel.floor().long().unbind(-1)
         images = batch["depth"][scene, batch["first"]].flatten(0, 1)
         before = images[torch.arange(len(images), device=device)[:, None], row, column]
+        bodies = batch["body"][scene, batch["first"]].flatten(0, 1)
         found = {
             "match": ((matches.pixel - target).norm(dim=-1) / batch["rgb"].shape[3])[visible],
             "moved": moved[visible],
             "judged": ((matches.visible > 0) == visible).flatten().double(),
             "depth": ((features.log_depth.exp() / depth - 1).abs())[things],
             "ratio": (matches.log_ratio.exp() * before / after - 1).abs()[visible],
+            "overlap": _overlaps(first, bodies, pixel),
         }
         for key, value in found.items():
             parts.setdefault(key, []).append(value)
     return {key: torch.cat(value).double().cpu().numpy() for key, value in parts.items()}
+
+
+def _overlaps(seen: Features, bodies: torch.Tensor, pixel: torch.Tensor) -> torch.Tensor:
+    """Return intersection over union (N,) of the masks at those pixels (B, Q, 2) that are on things."""
+    column, row = pixel.floor().long().unbind(-1)
+    own = bodies[torch.arange(len(bodies), device=bodies.device)[:, None], row, column]
+    true = cells(bodies)[:, None] == own[..., None, None]
+    said = same_body(seen, pixel) > 0
+    shares = (said & true).sum((2, 3)) / (said | true).sum((2, 3)).clamp_min(1)
+    return shares[(own > 0) & (own != SKY)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ WEIGHTS = "model"
 
 def train_spatialnet(config: dict[str, Any]) -> Path:
     """Carry out `conf/train_spatialnet.yaml`; return the folder with weights, log and summary.
+
+    Any number of processes may do so together, as torchrun and accelerate start them.
 
     Raises:
         ValueError: If an option is out of range.
@@ -41,6 +44,8 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
         validation=data / "validation",
         start=start,
     )
+    if int(os.environ.get("RANK", "0")):  # of many processes the first does the rest
+        return out
     export(out / BEST, out / WEIGHTS, {"seed": config["seed"], "scenes": config["scenes"]})
     scales = calibrate(out / WEIGHTS, draw_trials(data / "validation", config["trials"]))
     metrics = {**errors, **{f"calibration_{name}": value for name, value in scales.items()}}
