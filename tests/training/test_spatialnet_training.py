@@ -99,8 +99,8 @@ def test_two_processes_train_as_one(run, data, tmp_path):
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     assert launched(words, tmp_path, data, out).wait() == 0
     assert {path.name for path in tmp_path.glob("process*")} == {"process0", "process1"}
-    together, alone = (list(losses_of(folder).values())[:4] for folder in (out, run))
-    np.testing.assert_allclose(together, alone, rtol=1e-3)  # later, rounding decides which peak is highest
+    together, alone = (list(losses_of(folder).values())[:3] for folder in (out, run))
+    np.testing.assert_allclose(together, alone, rtol=1e-4)  # later, rounding decides which peak is highest
 
 
 @pytest.mark.slow
