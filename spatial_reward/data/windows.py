@@ -9,7 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_reward.models.spatialnet_window import window_side
+
 NARROWEST = 0.375  # of a picture's side that a window keeps, or less, so that it is not enlarged
+AS_CHOSEN = 0.6  # of the windows that have the side which the model would choose
 FOLLOWED = 0.6  # of the windows that are cut around what is followed, where that is told
 _JITTER = 0.2  # of a window's side that a thing is off its middle
 _SMOOTH = {"rgb": cv2.INTER_AREA, "depth": cv2.INTER_NEAREST_EXACT, "body": cv2.INTER_NEAREST_EXACT}
@@ -32,14 +35,12 @@ def cut_windows(
         followed: The things of numbers 1 to this are chosen more often than others.
     """
     height, width = clip["body"].shape[1:]
-    whole = min(height, width)
-    narrowest = min(NARROWEST, size / whole)
-    side = int(whole * narrowest ** rng.random())
     seen = np.unique(clip["body"])
     seen = seen[things[seen]]
     if rng.random() < FOLLOWED and (seen <= followed).any():
         seen = seen[seen <= followed]
     thing = rng.choice(seen) if len(seen) else -1
+    side = _side(float((clip["body"][0] == thing).sum()), size, min(height, width), rng)
     corners = [_corner(body == thing, side, rng) for body in clip["body"]]
     cut = {
         key: np.stack(
@@ -50,6 +51,12 @@ def cut_windows(
     intrinsics = clip["intrinsics"].copy()
     intrinsics[:, :2, 2] -= np.array(corners, intrinsics.dtype)
     return {**clip, **cut, "intrinsics": intrinsics}
+
+
+def _side(area: float, size: int, whole: int, rng: np.random.Generator) -> int:
+    """Draw the side [px] of a window: often that which the model chooses for a thing of an area [px^2]."""
+    chosen = window_side(area, size, whole) if area and rng.random() < AS_CHOSEN else None
+    return chosen or int(whole * min(NARROWEST, size / whole) ** rng.random())
 
 
 def resize(clip: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[Any]]:

@@ -31,8 +31,7 @@ class Windows:
 
     def side(self, frame: Frame, area: float) -> int | None:
         """Return the side [px] of a window on a body of an area [px^2]; None if it would show hardly more."""
-        side = int(np.clip(ROOM * np.sqrt(area), self.size, WIDEST * self.size))
-        return side if side <= PAYS * min(frame.width, frame.height) else None
+        return window_side(area, self.size, min(frame.width, frame.height))
 
     def cut(self, frame: Frame, middle: Array, side: int) -> tuple[Frame, Corner]:
         """Cut a window around a pixel; return it, without depth, and its corner [px]."""
@@ -43,6 +42,18 @@ class Windows:
             rgb = np.ascontiguousarray(frame.rgb[y : y + side, x : x + side])
             known[side, (x, y)] = Frame(rgb, frame.time, frame.view, _cropped(frame.camera, x, y, side))
         return known[side, (x, y)], (x, y)
+
+
+def window_side(area: float, size: int, whole: int) -> int | None:
+    """Return the side [px] of a window on a body of an area [px^2]; None if it would show hardly more.
+
+    Args:
+        area: Of the body in the picture.
+        size: Side of the pictures that the network sees [px].
+        whole: The picture's shorter side [px].
+    """
+    side = int(np.clip(ROOM * np.sqrt(area), size, WIDEST * size))
+    return side if side <= PAYS * whole else None
 
 
 def closer(windows: Windows, question: Question, match: Array, side: int) -> tuple[Question, Corner]:

@@ -85,6 +85,18 @@ def frames_of(features: Features, batch: Mapping[str, Tensor], name: str) -> Fea
     return Features(*(feature[index] for feature in features))
 
 
+def shown(batch: Mapping[str, Tensor], key: str, name: str) -> Tensor:
+    """Pick the pictures (B, H, W) of depths or bodies of each pair's "first" or "second" frame."""
+    scene = torch.arange(len(batch[name]), device=batch[name].device)[:, None]
+    return batch[key][scene, batch[name]].flatten(0, 1)
+
+
+def under(images: Tensor, pixels: Tensor) -> Tensor:
+    """Read pictures (B, H, W) under pixels (B, Q, 2) of each."""
+    column, row = pixels.floor().long().unbind(-1)
+    return images[torch.arange(len(images), device=images.device)[:, None], row, column]
+
+
 def _depth_loss(features: Features, batch: Mapping[str, Tensor]) -> Tensor:
     """Laplace negative log-likelihood of log depth, heavier on things than on the room."""
     depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
@@ -118,10 +130,7 @@ def _place_loss(error: Tensor, log_scale: Tensor, visible: Tensor) -> Tensor:
 
 def _ratio_loss(matches: Matches, batch: Mapping[str, Tensor], pairs: Mapping[str, Tensor]) -> Tensor:
     """Laplace negative log-likelihood of the change of log depth of the points that are seen."""
-    scene = torch.arange(len(batch["first"]), device=batch["first"].device)[:, None]
-    column, row = pairs["pixel"].floor().long().unbind(-1)
-    depth = batch["depth"][scene, batch["first"]].flatten(0, 1)
-    before = depth[torch.arange(len(depth), device=depth.device)[:, None], row, column]
+    before = under(shown(batch, "depth", "first"), pairs["pixel"])
     known = pairs["visible"] & (before > 0) & (pairs["target_depth"] > 0)
     true = torch.where(known, pairs["target_depth"] / before, 1.0).log()
     scale = matches.log_ratio_scale
@@ -145,8 +154,5 @@ def _mask_loss(reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
 
 def _rides(batch: Mapping[str, Tensor], pixel: Tensor, name: str) -> Tensor:
     """Return where (B, Q, H, W) each pair's "first" or "second" frame shows the body of a query (B, Q, 2)."""
-    column, row = pixel.floor().long().unbind(-1)
-    scene = torch.arange(len(batch["first"]), device=pixel.device)[:, None]
-    first, shown = (batch["body"][scene, batch[frame]].flatten(0, 1) for frame in ("first", name))
-    own = first[torch.arange(len(first), device=pixel.device)[:, None], row, column]
-    return shown[:, None] == own[..., None, None]
+    own = under(shown(batch, "body", "first"), pixel)
+    return shown(batch, "body", name)[:, None] == own[..., None, None]

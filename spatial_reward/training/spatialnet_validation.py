@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spatial_reward.data.pairs import SKY, ClipRecipe, draw_batch
 from spatial_reward.models.spatialnet_matching import Features, cells, same_body
 from spatial_reward.models.spatialnet_network import SpatialNetwork
-from spatial_reward.training.spatialnet_losses import frames_of, pictures, to_tensors
+from spatial_reward.training.spatialnet_losses import frames_of, pictures, shown, to_tensors, under
 
 CLIPS = 40  # that a validation takes
 _MOVING = 0.03  # [m] from which a point counts as moving
@@ -64,18 +64,14 @@ def _errors(
         matches = network.match(first, second, pixel)
         depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
         things = depth.isfinite() & (body > 0) & (body != SKY)
-        scene = torch.arange(len(batch["first"]), device=device)[:, None]
-        column, row = pixel.floor().long().unbind(-1)
-        images = batch["depth"][scene, batch["first"]].flatten(0, 1)
-        before = images[torch.arange(len(images), device=device)[:, None], row, column]
-        bodies = batch["body"][scene, batch["first"]].flatten(0, 1)
+        before = under(shown(batch, "depth", "first"), pixel)
         found = {
             "match": ((matches.pixel - target).norm(dim=-1) / batch["rgb"].shape[3])[visible],
             "moved": moved[visible],
             "judged": ((matches.visible > 0) == visible).flatten().double(),
             "depth": ((features.log_depth.exp() / depth - 1).abs())[things],
             "ratio": (matches.log_ratio.exp() * before / after - 1).abs()[visible],
-            "overlap": _overlaps(first, bodies, pixel),
+            "overlap": _overlaps(first, shown(batch, "body", "first"), pixel),
         }
         for key, value in found.items():
             parts.setdefault(key, []).append(value)
@@ -84,8 +80,7 @@ def _errors(
 
 def _overlaps(seen: Features, bodies: torch.Tensor, pixel: torch.Tensor) -> torch.Tensor:
     """Return intersection over union (N,) of the masks at those pixels (B, Q, 2) that are on things."""
-    column, row = pixel.floor().long().unbind(-1)
-    own = bodies[torch.arange(len(bodies), device=bodies.device)[:, None], row, column]
+    own = under(bodies, pixel)
     true = cells(bodies)[:, None] == own[..., None, None]
     said = same_body(seen, pixel) > 0
     shares = (said & true).sum((2, 3)) / (said | true).sum((2, 3)).clamp_min(1)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from spatial_reward.camera import Camera, look_at
-from spatial_reward.data.windows import NARROWEST, cut_windows, resize
+from spatial_reward.data.windows import AS_CHOSEN, NARROWEST, cut_windows, resize
+from spatial_reward.models.spatialnet_window import window_side
 
 SIDE, FRAMES, THING = 64, 3, 5
 THINGS = np.arange(256) == THING
@@ -53,6 +54,16 @@ def test_a_window_holds_the_thing_where_it_is_seen():
         for seed in range(40)
     ]
     assert np.mean(held, axis=0)[:2].min() > 0.9 and not np.any(held, axis=0)[2]
+
+
+def test_windows_often_have_the_side_that_the_model_would_choose():
+    """The thing has 8 x 8 pixels, so that the model cuts 24 of the 64 where it sees 16."""
+    sides = [
+        cut_windows(clip_of(seed), THINGS, np.random.default_rng(seed), 16)["body"].shape[1]
+        for seed in range(300)
+    ]
+    assert window_side(64, 16, SIDE) == 24
+    assert abs(np.mean(np.equal(sides, 24)) - AS_CHOSEN) < 0.1 and len(set(sides)) > 10
 
 
 def test_without_a_thing_windows_are_cut_anywhere():
