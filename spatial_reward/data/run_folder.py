@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_reward.data.shards import write_json
-from spatial_reward.outputs import lock, remove_empty
+from spatial_reward.outputs import lock, remove_empty, tell_interrupted
 
 SETTINGS = "generate.json"
 PARTS = ("scenes", "questions")
@@ -25,7 +25,8 @@ def run_folder(
 ) -> Iterator[Path]:
     """Open the folder of a run, new or begun with the same settings, for this process alone.
 
-    A run that fails before it has finished anything leaves nothing behind.
+    A run that fails before it has finished anything leaves nothing behind; an interrupted one that keeps what
+    it has says how it goes on.
 
     Args:
         folder: Of the run.
@@ -51,10 +52,12 @@ def run_folder(
         _begin(folder, json.loads(json.dumps(settings)), file, parts)
         try:
             yield folder
-        except BaseException:
+        except BaseException as error:
             if not _finished(folder, parts):
                 abandon(folder, file, parts)
                 remove_empty(new)
+            elif isinstance(error, KeyboardInterrupt):
+                tell_interrupted(folder)
             raise
         finally:
             remove_partials(folder, parts)
