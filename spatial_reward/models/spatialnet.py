@@ -244,7 +244,7 @@ class SpatialNet(RGBD):
         last = None if question.previous is None else question.previous.match
         where = None if last is None else np.array(last)
         stays = same_pose(first, second)
-        spread = float(self.calibration["match"] * matched.std[0])
+        spread = float(matched.std[0])
         network = matched.pixel[0]
         return place(patch, self._picture(second), seen, network, where, spread=spread, stays=stays)
 

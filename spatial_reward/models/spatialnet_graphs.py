@@ -10,13 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
-from spatial_reward.models.spatialnet_matching import Features, Matches
+from spatial_reward.models.spatialnet_matching import Features, first
 from spatial_reward.models.spatialnet_network import SpatialNetwork
+from spatial_reward.models.spatialnet_refining import Refined
 from spatial_reward.models.spatialnet_runtime import Found, Pictures, Views
 
 OPSET = 17
 _SIDE = 96  # [px] of the picture that the graphs are traced with; they take any
-_DYNAMIC = {"rgb": "bhwc", "measured": "bhw", "pixels": "bq", "log_depth": "bij", "log_depth_scale": "bij"}
+_DYNAMIC = {
+    "rgb": "bhwc",
+    "measured": "bhw",
+    "pixels": "bq",
+    "log_depth": "bij",
+    "log_depth_scale": "bij",
+    "fine": "bcmn",
+}
 
 
 class Encoding(nn.Module):
@@ -46,10 +54,18 @@ class Matching(nn.Module):
         self.network = network
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """Match pixels."""
+        """Match pixels, and look closely at the first of each pair, which is asked about."""
         count = len(Features._fields)
-        found: Matches = self.network.match(Features(*given[:count]), Features(*given[count:-1]), given[-1])
-        return tuple(getattr(found, name) for name in Found._fields)
+        reference, current, pixels = Features(*given[:count]), Features(*given[count:-1]), given[-1]
+        found = self.network.match(reference, current, pixels)
+        closely = self.network.refine(reference, current, pixels[:, :1], first(found, 1))
+        better = {name: getattr(closely, name)[-1] for name in Refined._fields}
+        return tuple(
+            torch.cat([better[name], getattr(found, name)[:, 1:]], 1)
+            if name in better
+            else getattr(found, name)
+            for name in Found._fields
+        )
 
 
 def export_graphs(network: SpatialNetwork, encoder: Path, matcher: Path) -> None:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spatial_reward.models.spatialnet_input import CHANNELS
-from spatial_reward.models.spatialnet_matching import Features, Matcher, Matches, cells
+from spatial_reward.models.spatialnet_matching import Features, Matcher, Matches, cells, unit
+from spatial_reward.models.spatialnet_refining import Refined, Refiner
 
 TYPICAL = -0.4  # [log m] depth that is assumed where nothing is given
 _GIVEN = CHANNELS - 3  # channels beyond colours
@@ -65,7 +66,7 @@ def _stage(inputs: int, outputs: int, blocks: int, dilation: int = 1) -> nn.Sequ
 
 
 class Encoder(nn.Module):
-    """A small convolutional pyramid, strides 2 to 32, read out at stride 4."""
+    """A small convolutional pyramid, strides 2 to 32, read out at strides 2 and 4."""
 
     def __init__(self, config: NetworkConfig) -> None:
         """Make the encoder."""
@@ -82,9 +83,10 @@ class Encoder(nn.Module):
         self.up_four = nn.Conv2d(3 * w, w, 1)
         self.merge = nn.ModuleList([Residual(3 * w), Residual(2 * w), Residual(w)])
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map (B, 10, H, W) to features at stride 4."""
-        four = self.four(self.stem(pictures))
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, 10, H, W) to features at strides 2 and 4."""
+        two = self.stem(pictures)
+        four = self.four(two)
         eight = self.eight(four)
         sixteen = self.sixteen(eight)
         coarse = self.thirty_two(sixteen)
@@ -92,8 +94,7 @@ class Encoder(nn.Module):
         coarse = coarse + self.whole(torch.cat([coarse.mean((2, 3)), given], 1))[:, :, None, None]
         sixteen = self.merge[0](self.up_sixteen(torch.cat([sixteen, _twice(coarse)], 1)))
         eight = self.merge[1](self.up_eight(torch.cat([eight, _twice(sixteen)], 1)))
-        merged: Tensor = self.merge[2](self.up_four(torch.cat([four, _twice(eight)], 1)))
-        return merged
+        return two, self.merge[2](self.up_four(torch.cat([four, _twice(eight)], 1)))
 
 
 def _twice(x: Tensor) -> Tensor:
@@ -112,7 +113,9 @@ class SpatialNetwork(nn.Module):
         self.heads = nn.Conv2d(w, sum(self._looks), 1)
         self.depth = nn.Sequential(nn.Conv2d(w + _GIVEN, w, 1), Residual(w), nn.Conv2d(w, 2, 1))
         self.context = nn.Conv2d(w, w, 1)
+        self.fine = nn.Conv2d(w // 2 + w, w // 2, 1)
         self.matcher = Matcher(w)
+        self.refiner = Refiner(w // 2)
 
     @property
     def _looks(self) -> list[int]:
@@ -120,24 +123,30 @@ class SpatialNetwork(nn.Module):
 
     def encode(self, pictures: Tensor) -> Features:
         """Compute what a picture (B, 10, H, W) says alone."""
-        fused = self.encoder(pictures)
+        two, fused = self.encoder(pictures)
         match, body, mask = self.heads(fused).split(self._looks, 1)
         given = cells(pictures[:, 3:])
         log_depth, log_scale = self.depth(torch.cat([fused, given.to(fused.dtype)], 1)).float().unbind(1)
         return Features(
-            F.normalize(match, dim=1),
+            unit(match, 1),
             body,
             mask,
             log_depth + _prior(given),
             log_scale.clamp(-6, 2),
             self.context(fused),
             given,
+            self.fine(torch.cat([two, _twice(fused)], 1)),
         )
 
     def match(self, reference: Features, current: Features, pixels: Tensor) -> Matches:
         """Find query pixels (B, Q, 2) [px] of the reference picture in the current one."""
         matches: Matches = self.matcher(reference, current, pixels)
         return matches
+
+    def refine(self, reference: Features, current: Features, pixels: Tensor, matches: Matches) -> Refined:
+        """Look closely at matches of query pixels (B, Q, 2) [px]."""
+        refined: Refined = self.refiner(reference, current, pixels, matches)
+        return refined
 
 
 def _prior(given: Tensor) -> Tensor:

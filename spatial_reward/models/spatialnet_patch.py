@@ -100,12 +100,12 @@ class Place:
     def doubt(self) -> float:
         """Standard deviation of each coordinate [px of a small picture], as validation scenes showed it."""
         if self.how == "network":
-            return 0.2 + 0.8 * self.spread
+            return 0.15 + 0.46 * self.spread
         if self.how == "search":
             return 1.5 + 0.2 * self.unlike
         if self.how == "still":
             return 0.3 + 0.02 * self.unlike + (self.unlike / 14) ** 2 + 0.01 * self.away**2
-        return 0.2 + 0.3 * (self.unlike / 10) ** 2 + 0.4 * self.away + 0.2 * self.spread
+        return 0.1 + 0.25 * (self.unlike / 10) ** 2 + 0.5 * self.away
 
     @property
     def std(self) -> float:

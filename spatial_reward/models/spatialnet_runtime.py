@@ -33,6 +33,7 @@ class Views(NamedTuple):
     log_depth_scale: Floats  # (B, h, w)
     context: Floats
     given: Floats
+    fine: Floats  # on the grid of stride 2
 
 
 class Found(NamedTuple):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "weights" / "spatialnet"
 CARD, NETWORK, ENCODER, MATCHER = "spatialnet.json", "network.safetensors", "encoder.onnx", "matcher.onnx"
-FORMAT = "spatialnet-3"
+FORMAT = "spatialnet-4"
 
 # By what factor each stated standard deviation must be multiplied to be honest; and how likely a thing that
 # moves keeps its height, before the network is asked.

@@ -16,7 +16,9 @@ from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches,
 from spatial_reward.models.spatialnet_network import SpatialNetwork
 
 WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "body": 0.3, "ratio": 0.4}
+WEIGHTS |= {"close": 0.4, "sight": 0.3}
 _NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
+_CLOSELY = 5  # every so many query pixels of a pair are looked at closely
 _MASKED = 8  # query pixels of a pair that the mask is taught with
 _WHOLE = 4.0  # how much the cross-entropy of all cells counts, beside the overlap of masks
 
@@ -44,12 +46,28 @@ class Losses(nn.Module):
             "mask": _mask_loss(reference, batch),
             "body": self._body_loss(reference, current, batch),
             "ratio": _ratio_loss(matches, batch, pairs),
+            **self._close_losses(reference, current, matches, pairs),
+        }
+
+    def _close_losses(
+        self, reference: Features, current: Features, matches: Matches, pairs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the losses of the closer looks, of the mean over them."""
+        some = {name: part[:, ::_CLOSELY] for name, part in pairs.items()}
+        refined = self.network.refine(
+            reference, current, some["pixel"], Matches(*(part[:, ::_CLOSELY] for part in matches))
+        )
+        error = (refined.pixel - some["target"]).abs().sum(-1)
+        seen = some["visible"].expand(error.shape)
+        return {
+            "close": _place_loss(error, refined.log_scale, seen),
+            "sight": F.binary_cross_entropy_with_logits(refined.visible, seen.float()),
         }
 
     def _body_loss(self, reference: Features, current: Features, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross-entropy against all cells of the second picture that show the body of a query, evenly."""
         pixel = batch["pixel"].flatten(0, 1)
-        same = cells(_rides(batch, pixel, "second")).flatten(2).float()
+        same = _rides(batch, pixel, cells(shown(batch, "body", "second"))).flatten(2).float()
         own = same_body(reference, pixel).detach().sigmoid()
         logits = self.network.matcher.body_logits(reference, current, own)
         log_shares = logits.flatten(2).float().log_softmax(-1)
@@ -82,7 +100,7 @@ def frames_of(features: Features, batch: Mapping[str, Tensor], name: str) -> Fea
     frames = batch["rgb"].shape[1]
     scene = torch.arange(len(batch[name]), device=batch[name].device)[:, None]
     index = (scene * frames + batch[name]).flatten()
-    return Features(*(feature[index] for feature in features))
+    return Features(*(feature.index_select(0, index) for feature in features))
 
 
 def shown(batch: Mapping[str, Tensor], key: str, name: str) -> Tensor:
@@ -144,7 +162,7 @@ def _mask_loss(reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
     "yes" far around a small thing.
     """
     pixel = batch["pixel"].flatten(0, 1)[:, :_MASKED]
-    same = F.avg_pool2d(_rides(batch, pixel, "first").float(), STRIDE).flatten(2)
+    same = F.avg_pool2d(_rides(batch, pixel, shown(batch, "body", "first")).float(), STRIDE).flatten(2)
     logits = same_body(reference, pixel).float().flatten(2)
     share = logits.sigmoid()
     overlap = (2 * (share * same).sum(-1) + 1) / (share.sum(-1) + same.sum(-1) + 1)
@@ -152,7 +170,7 @@ def _mask_loss(reference: Features, batch: Mapping[str, Tensor]) -> Tensor:
     return (_WHOLE * entropy + 1 - overlap).mean()
 
 
-def _rides(batch: Mapping[str, Tensor], pixel: Tensor, name: str) -> Tensor:
-    """Return where (B, Q, H, W) each pair's "first" or "second" frame shows the body of a query (B, Q, 2)."""
+def _rides(batch: Mapping[str, Tensor], pixel: Tensor, bodies: Tensor) -> Tensor:
+    """Return where (B, Q, h, w) pictures of bodies (B, h, w) show that of a query (B, Q, 2) of the first."""
     own = under(shown(batch, "body", "first"), pixel)
-    return shown(batch, "body", name)[:, None] == own[..., None, None]
+    return bodies[:, None] == own[..., None, None]

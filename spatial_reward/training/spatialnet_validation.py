@@ -62,13 +62,14 @@ def _errors(
         )
         first, second = (frames_of(features, batch, name) for name in ("first", "second"))
         matches = network.match(first, second, pixel)
+        closely = network.refine(first, second, pixel, matches)
         depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
         things = depth.isfinite() & (body > 0) & (body != SKY)
         before = under(shown(batch, "depth", "first"), pixel)
         found = {
-            "match": ((matches.pixel - target).norm(dim=-1) / batch["rgb"].shape[3])[visible],
+            "match": ((closely.pixel[-1] - target).norm(dim=-1) / batch["rgb"].shape[3])[visible],
             "moved": moved[visible],
-            "judged": ((matches.visible > 0) == visible).flatten().double(),
+            "judged": ((closely.visible[-1] > 0) == visible).flatten().double(),
             "depth": ((features.log_depth.exp() / depth - 1).abs())[things],
             "ratio": (matches.log_ratio.exp() * before / after - 1).abs()[visible],
             "overlap": _overlaps(first, shown(batch, "body", "first"), pixel),

@@ -113,7 +113,7 @@ def features_of(camera, *, support=0.4, log_depth=0.0, mask=None):
     given = cells(network_input(torch.zeros(1, 3, camera.height, camera.width), rays, nothing, plane)[:, 3:])
     flat = torch.zeros_like(given[:, :1])
     body = flat if mask is None else 10 * torch.as_tensor(mask, dtype=torch.float32)[None, None]
-    return Features(flat, flat, body, flat[:, 0] + log_depth, flat[:, 0], flat, given)
+    return Features(flat, flat, body, flat[:, 0] + log_depth, flat[:, 0], flat, given, flat)
 
 
 @pytest.mark.parametrize("height", [0.4, 0.45, 0.6])
