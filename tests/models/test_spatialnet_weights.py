@@ -11,6 +11,7 @@ from spatial_reward.models.spatialnet_runtime import OnnxRuntime, Pictures, Torc
 from spatial_reward.models.spatialnet_weights import (
     CARD,
     ENCODER,
+    FORMAT,
     MATCHER,
     NETWORK,
     SHIPPED,
@@ -104,7 +105,7 @@ def test_missing_and_damaged_files_are_named(folder, tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "spatialnet-2"}', "null"])
 def test_a_card_of_another_kind_is_refused(text, folder):
     (folder / CARD).write_text(text)
-    with pytest.raises(ValueError, match=r"is damaged|is not of format 'spatialnet-3'"):
+    with pytest.raises(ValueError, match=f"is damaged|is not of format '{FORMAT}'"):
         load_runtime(folder)
 
 

@@ -75,7 +75,9 @@ def test_what_stayed_is_answered_from_windows_around_it(model, monkeypatch):
     monkeypatch.setattr(model, "_asked", lambda questions: asked.extend(questions) or ask(questions))
     monkeypatch.setattr(model, "_sees", lambda question: True)
     monkeypatch.setattr("spatial_reward.models.spatialnet.VAGUE", 100.0)
-    monkeypatch.setitem(model.calibration, "match", 1e4)  # a network that knows nothing is not believed
+    match = model.eyes.match  # of a network that knows nothing, and says so
+    unsure = lambda pairs: [found._replace(std=found.std + 1e4) for found in match(pairs)]  # noqa: E731
+    monkeypatch.setattr(model.eyes, "match", unsure)
     monkeypatch.setattr("spatial_reward.models.spatialnet_window.ROOM", 0.0)  # its masks mean nothing
     question = Question("obj_vec_coord", (first, second), (PixelPoint(100.0, 90.0),))
     [answer] = model.answer([question])
