@@ -241,8 +241,8 @@ def test_a_folder_with_missing_files_is_refused(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"encoder.onnx is missing from the model's folder"):
         load_model("spatialnet", weights=broken)
     card = broken / "spatialnet.json"
-    card.write_text(card.read_text().replace('"spatialnet-3"', '"spatialnet-1"'))
-    with pytest.raises(ValueError, match="is not of format 'spatialnet-3' but 'spatialnet-1'"):
+    card.write_text(card.read_text().replace('"spatialnet-4"', '"spatialnet-1"'))
+    with pytest.raises(ValueError, match="is not of format 'spatialnet-4' but 'spatialnet-1'"):
         load_model("spatialnet", weights=broken)
 
 
