@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
-from spatial_reward.models.spatialnet_matching import Features, first
+from spatial_reward.models.spatialnet_matching import Features, chosen
 from spatial_reward.models.spatialnet_network import SpatialNetwork
-from spatial_reward.models.spatialnet_refining import Refined
 from spatial_reward.models.spatialnet_runtime import Found, Pictures, Views
 
 OPSET = 17
@@ -58,14 +57,11 @@ class Matching(nn.Module):
         count = len(Features._fields)
         reference, current, pixels = Features(*given[:count]), Features(*given[count:-1]), given[-1]
         found = self.network.match(reference, current, pixels)
-        closely = self.network.refine(reference, current, pixels[:, :1], first(found, 1))
-        better = {name: getattr(closely, name)[-1] for name in Refined._fields}
-        return tuple(
-            torch.cat([better[name], getattr(found, name)[:, 1:]], 1)
-            if name in better
-            else getattr(found, name)
-            for name in Found._fields
-        )
+        closely = self.network.refine(reference, current, pixels[:, :1], chosen(found, slice(1)))
+        last = {name: part[-1] for name, part in closely._asdict().items()}
+        better = {name: torch.cat([part, getattr(found, name)[:, 1:]], 1) for name, part in last.items()}
+        found = found._replace(**better)
+        return tuple(getattr(found, name) for name in Found._fields)
 
 
 def export_graphs(network: SpatialNetwork, encoder: Path, matcher: Path) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 STRIDE = 4
 WINDOW = 2  # cells on each side of the peak that the sub-cell match is read from
+ALIKE = 4.0  # logit of two cells to be of one body whose embeddings are the same
 LEAST_SHARE = 0.05  # of the camera's height, that is left between it and anything
 _NUMBERS = 20  # that a match is judged by, beside what is seen there
 
@@ -39,9 +40,9 @@ class Matches(NamedTuple):
     log_ratio_scale: Tensor  # (B, Q) log of its Laplace scale
 
 
-def first(matches: Matches, count: int) -> Matches:
-    """Keep the first query pixels of each pair."""
-    return Matches(*(part[:, :count] for part in matches))
+def chosen(matches: Matches, which: slice) -> Matches:
+    """Keep some of the query pixels of each pair."""
+    return Matches(*(part[:, which] for part in matches))
 
 
 class Matcher(nn.Module):
@@ -135,7 +136,7 @@ def same_body(features: Features, pixels: Tensor) -> Tensor:
     """Return logits (B, Q, h, w) of which cells move with the query pixels (B, Q, 2)."""
     query, mask = sample(features.mask, pixels).float(), features.mask.float()
     lengths = query.square().sum(-1)[..., None, None] + mask.square().sum(1)[:, None]
-    return 4 - lengths + 2 * torch.einsum("bqc,bchw->bqhw", query, mask)
+    return ALIKE - lengths + 2 * torch.einsum("bqc,bchw->bqhw", query, mask)
 
 
 def place_in_body(

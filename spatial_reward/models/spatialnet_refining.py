@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from spatial_reward.models.spatialnet_matching import Features, Matches, sample
+from spatial_reward.models.spatialnet_matching import ALIKE, Features, Matches, sample
 
 FINE = 2  # stride of the features that are compared
 SIDE = 13  # of them, in rows and columns, that are read around a pixel
@@ -36,9 +36,7 @@ class Refiner(nn.Module):
         super().__init__()
         places = (SIDE - SHIFTS + 1) ** 2
         self.sharpness = nn.Parameter(torch.tensor(1.0))  # log of the factor on differences
-        self.looked = nn.Sequential(
-            *_layer(2 * places + fine + 2, _WIDTH), *_layer(_WIDTH, _WIDTH), *_layer(_WIDTH, _WIDTH)
-        )
+        self.looked = nn.Sequential(*_layer(2 * places + fine + 2), *_layer(_WIDTH), *_layer(_WIDTH))
         self.likely = nn.Conv2d(_WIDTH, 1, 1)
         last = nn.Linear(_HIDDEN, 4)
         self.judged = nn.Sequential(nn.Linear(2 * _WIDTH + 4, _HIDDEN), nn.ReLU(inplace=True), last)
@@ -101,9 +99,9 @@ def _compared(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     return prior.reshape(-1, SHIFTS, SHIFTS), shown
 
 
-def _layer(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-    return [convolution, nn.GroupNorm(8, outputs), nn.ReLU(inplace=True)]
+def _layer(inputs: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, _WIDTH, 3, padding=1, bias=False)
+    return [convolution, nn.GroupNorm(8, _WIDTH), nn.ReLU(inplace=True)]
 
 
 def _around(features: Features, at: Tensor, pixels: Tensor, own: Tensor) -> Tensor:
@@ -116,7 +114,7 @@ def _around(features: Features, at: Tensor, pixels: Tensor, own: Tensor) -> Tens
     look, rest = fine.reshape(shape), sample(coarse, where).reshape(shape)
     apart = (rest[..., :-1] - own[:, :, None]).square().sum(-1, keepdim=True)
     depth = rest[..., -1:] - rest[:, :, SIDE * SIDE // 2, None, -1:]
-    parts = torch.cat([look, (4 - apart).sigmoid(), depth.clamp(-1, 1)], -1)
+    parts = torch.cat([look, (ALIKE - apart).sigmoid(), depth.clamp(-1, 1)], -1)
     return parts.transpose(2, 3).reshape(*at.shape[:2], -1, SIDE, SIDE)
 
 

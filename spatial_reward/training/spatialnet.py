@@ -16,8 +16,8 @@ from torch import Tensor
 
 from spatial_reward.data.pairs import ClipRecipe, draw_batch, shard_paths
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
-from spatial_reward.models.spatialnet_weights import load_network
 from spatial_reward.training.spatialnet_losses import WEIGHTS, Losses, to_tensors
+from spatial_reward.training.spatialnet_start import read_checkpoint, starting_network
 from spatial_reward.training.spatialnet_validation import validate
 
 CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.jsonl"
@@ -85,8 +85,9 @@ def train(
             to fine-tune.
 
     Raises:
-        FileNotFoundError: If there are no shards.
-        ValueError: If the processes cannot share the clips of a step evenly, or the loss is not finite.
+        FileNotFoundError: If there are no shards, or nothing at `start`.
+        ValueError: If the processes cannot share the clips of a step evenly, the loss is not finite, or the
+            weights to start or go on from are damaged or of another network.
     """
     accelerator = _accelerator(recipe.precision)
     if recipe.clips % accelerator.num_processes:
@@ -220,13 +221,6 @@ def score_of(errors: Mapping[str, float]) -> float:
     return errors["match_median"] + 0.1 * errors["moving_p90"] + errors["depth_median"]
 
 
-def _weights_of(start: Path) -> Mapping[str, Tensor]:
-    if start.is_dir():
-        return load_network(start).state_dict()
-    state: Mapping[str, Tensor] = torch.load(start, weights_only=True, map_location="cpu")["average"]
-    return state
-
-
 class _Run:
     """The state of a run, on disk and in memory."""
 
@@ -236,9 +230,7 @@ class _Run:
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         self.out, self.recipe, self.config, self.main = out, recipe, config, main
-        self.network = SpatialNetwork(config)
-        if start is not None:
-            self.network.load_state_dict(_weights_of(start))
+        self.network = starting_network(config, start)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.best = math.inf
         self.optimiser: torch.optim.Optimizer
@@ -248,8 +240,7 @@ class _Run:
         path = self.out / CHECKPOINT
         if not path.exists():
             return 0
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        self.network.load_state_dict(state["network"])
+        state = read_checkpoint(path, self.network)
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.best = state["average"], state["best"]
         if self.main:

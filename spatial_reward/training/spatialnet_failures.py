@@ -14,7 +14,7 @@ from spatial_reward.models.spatialnet import SpatialNet
 from spatial_reward.training.spatialnet_trials import Trial
 from spatial_reward.types import Answer
 
-ZOOM, COLUMNS = 2, 3
+WIDTH, COLUMNS = 256, 3  # [px] of a picture, and pairs in a row
 ASKED, TRUE, FOUND = (255, 255, 0), (0, 255, 0), (255, 0, 0)  # colours of the marks
 
 
@@ -46,14 +46,15 @@ def _error(trial: Trial, answer: Answer) -> float:
 
 
 def _tile(trial: Trial, answer: Answer) -> NDArray[np.uint8]:
+    zoom = WIDTH / trial.frames[0].width
     first, second = (
-        cv2.resize(frame.rgb, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(frame.rgb, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
         for frame in trial.frames
     )
-    _mark(first, trial.pixel[:2], ASKED)
-    _mark(second, trial.target, TRUE)
+    _mark(first, np.multiply(trial.pixel[:2], zoom), ASKED)
+    _mark(second, trial.target * zoom, TRUE)
     if answer.match is not None:
-        _mark(second, answer.match, FOUND)
+        _mark(second, np.multiply(answer.match, zoom), FOUND)
     told = np.linalg.norm(np.asarray(answer.value, float))
     true = np.linalg.norm(trial.displacement)
     text = f"moved {1000 * true:.0f} mm, said {1000 * told:.0f}, off by {1000 * _error(trial, answer):.0f}"
@@ -64,5 +65,5 @@ def _tile(trial: Trial, answer: Answer) -> NDArray[np.uint8]:
 
 def _mark(image: Any, pixel: Any, colour: tuple[int, int, int]) -> None:
     if np.isfinite(pixel).all():
-        x, y = (round(ZOOM * float(side)) for side in pixel)
+        x, y = (round(float(side)) for side in pixel)
         cv2.circle(image, (x, y), 6, colour, 1, cv2.LINE_AA)

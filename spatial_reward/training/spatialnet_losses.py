@@ -12,11 +12,13 @@ from torch.nn import functional as F
 
 from spatial_reward.data.pairs import SKY
 from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
-from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches, cells, same_body
+from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches, cells, chosen, same_body
 from spatial_reward.models.spatialnet_network import SpatialNetwork
 
-WEIGHTS = {"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "body": 0.3, "ratio": 0.4}
-WEIGHTS |= {"close": 0.4, "sight": 0.3}
+WEIGHTS = {
+    **{"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "body": 0.3, "ratio": 0.4},
+    **{"close": 0.4, "sight": 0.3},  # of the closer look
+}
 _NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
 _CLOSELY = 5  # every so many query pixels of a pair are looked at closely
 _MASKED = 8  # query pixels of a pair that the mask is taught with
@@ -53,12 +55,11 @@ class Losses(nn.Module):
         self, reference: Features, current: Features, matches: Matches, pairs: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Return the losses of the closer looks, of the mean over them."""
-        some = {name: part[:, ::_CLOSELY] for name, part in pairs.items()}
-        refined = self.network.refine(
-            reference, current, some["pixel"], Matches(*(part[:, ::_CLOSELY] for part in matches))
-        )
-        error = (refined.pixel - some["target"]).abs().sum(-1)
-        seen = some["visible"].expand(error.shape)
+        some = slice(None, None, _CLOSELY)
+        pixel, target, visible = (pairs[key][:, some] for key in ("pixel", "target", "visible"))
+        refined = self.network.refine(reference, current, pixel, chosen(matches, some))
+        error = (refined.pixel - target).abs().sum(-1)
+        seen = visible.expand(error.shape)
         return {
             "close": _place_loss(error, refined.log_scale, seen),
             "sight": F.binary_cross_entropy_with_logits(refined.visible, seen.float()),

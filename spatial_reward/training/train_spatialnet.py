@@ -12,6 +12,7 @@ from spatial_reward.models.spatialnet_network import NetworkConfig
 from spatial_reward.outputs import default_folder, write_summary
 from spatial_reward.training.calibrate_spatialnet import calibrate, export
 from spatial_reward.training.spatialnet import BEST, Recipe, train
+from spatial_reward.training.spatialnet_start import starting_network
 from spatial_reward.training.spatialnet_trials import draw_trials
 
 WEIGHTS = "model"
@@ -23,7 +24,7 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
     Any number of processes may do so together, as torchrun and accelerate start them.
 
     Raises:
-        ValueError: If an option is out of range.
+        ValueError: If an option is out of range, or what is there to start from is of another network.
         FileNotFoundError: If there is no checkpoint to start from.
         ImportError: If meshes are wanted and gymnasium-robotics is missing, or accelerate is.
     """
@@ -31,16 +32,14 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
     data = Path(config["data"] or out / "data")
     recipe = Recipe(**config["recipe"], clip=ClipRecipe(size=config["seen"]), seed=config["seed"])
     start = None if config["start"] is None else Path(config["start"])
-    if start is not None and not start.exists():
-        raise FileNotFoundError(
-            f"There is nothing at start={start}: give the best.pt of a run, the folder of a model, or null."
-        )
+    network = NetworkConfig(**config["network"])
+    starting_network(network, start)  # before anything is rendered for it
     render(data, config)
     errors = train(
         data / "train",
         out,
         recipe,
-        NetworkConfig(**config["network"]),
+        network,
         validation=data / "validation",
         start=start,
     )
