@@ -19,10 +19,9 @@ from spatial_reward.rewards import parse_goal
 FRAMES = 12  # of a scene
 GENERAL = 256  # [px] side of the pictures of general scenes
 PER_SHARD = 5  # scenes: clips are drawn evenly from shards
-JUDGED = 25  # general scenes to validate on, and to judge by
 COLLECTING = 1 / 6  # share of the time
 FEWEST, MOST = 10, 240  # scenes to train on
-HELD_OUT = 0.2  # as many scenes again to validate on, and to judge by
+PARTS = (1.0, 0.2, 0.4)  # of the scenes: to train on, as many again to validate on, and to judge by
 SHARES = (0.0, 0.6, 0.8, 1.0)  # where recorded episodes are parted
 _BYTES = 6.1  # of a pixel: colours, depth, body
 OWN = "own_"
@@ -89,8 +88,7 @@ def planned_scenes(data: Data) -> int:
         OSError: If the disk has less.
     """
     scenes = int(data.config["scenes"] or _most_scenes(data))
-    general = general_scenes(scenes, data.config["replay"]) + 2 * JUDGED
-    _announce(data, scenes + 2 * held_out_scenes(scenes), general)
+    _announce(data, sum(parted(scenes)), sum(_general_parts(data, scenes)))
     return scenes
 
 
@@ -101,7 +99,7 @@ def _most_scenes(data: Data) -> int:
     begun = time.perf_counter()
     render(1)
     lasts = time.perf_counter() - begun
-    each = lasts * (1 + 2 * HELD_OUT + data.config["replay"] / (1 - data.config["replay"]))
+    each = lasts * (sum(PARTS) + data.config["replay"] / (1 - data.config["replay"]))
     return int(min(max(COLLECTING * 60 * data.config["minutes"] * data.workers / each, FEWEST), MOST))
 
 
@@ -111,17 +109,15 @@ def collect(data: Data, scenes: int) -> None:
     Raises:
         OSError: If the disk has no room for it.
     """
-    held_out = held_out_scenes(scenes)
     for claim in data.folder.glob("*/*.claim"):  # of an interrupted run: the folder is ours alone
         claim.unlink()
     try:
-        for part, (folder, count) in enumerate(
-            [(data.train, scenes), (data.validation, held_out), (data.test, held_out)]
-        ):
+        folders = (data.train, data.validation, data.test)
+        for part, (folder, count) in enumerate(zip(folders, parted(scenes), strict=True)):
             write_rendered(
                 folder, data.scenes(part), count, per_shard=PER_SHARD, prefix=OWN, workers=data.workers
             )
-        _collect_general(data, general_scenes(scenes, data.config["replay"]))
+        _collect_general(data, scenes)
     except OSError as error:
         raise OSError(
             f"Cannot write {data.folder} ({error.strerror}): make room and run it again; "
@@ -133,9 +129,14 @@ def _collect_general(data: Data, scenes: int) -> None:
     seed, meshes = data.config["seed"], find_spec("gymnasium_robotics") is not None
     how: dict[str, Any] = {"size": GENERAL, "frames": FRAMES, "meshes": meshes, "workers": data.workers}
     how["per_shard"] = PER_SHARD
-    write_shards(data.train, scenes=scenes, seed=1000 + seed, **how)  # not the seeds of the shipped model
-    write_shards(data.validation, scenes=JUDGED, seed=2000 + seed, held_out=True, **how)
-    write_shards(data.general, scenes=JUDGED, seed=3000 + seed, held_out=True, **how)
+    trained, validated, judged = _general_parts(data, scenes)
+    write_shards(data.train, scenes=trained, seed=1000 + seed, **how)  # not the seeds of the shipped model
+    write_shards(data.validation, scenes=validated, seed=2000 + seed, held_out=True, **how)
+    write_shards(data.general, scenes=judged, seed=3000 + seed, held_out=True, **how)
+
+
+def _general_parts(data: Data, scenes: int) -> tuple[int, ...]:
+    return (general_scenes(scenes, data.config["replay"]), *parted(scenes)[1:])
 
 
 def general_scenes(scenes: int, replay: float) -> int:
@@ -143,9 +144,9 @@ def general_scenes(scenes: int, replay: float) -> int:
     return PER_SHARD * round(scenes / PER_SHARD * replay / (1 - replay))
 
 
-def held_out_scenes(scenes: int) -> int:
-    """Return how many of the user's scenes to validate on, and as many to judge by."""
-    return max(PER_SHARD, round(HELD_OUT * scenes))
+def parted(scenes: int) -> tuple[int, ...]:
+    """Return how many scenes to train on, to validate on, and to judge by."""
+    return tuple(max(PER_SHARD, round(part * scenes)) for part in PARTS)
 
 
 def _announce(data: Data, own: int, general: int) -> None:

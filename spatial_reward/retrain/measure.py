@@ -16,6 +16,7 @@ from spatial_reward.training.spatialnet import score_of
 from spatial_reward.training.spatialnet_trials import draw_trials
 from spatial_reward.training.spatialnet_validation import validate
 
+CLIPS = 120  # of general scenes
 FIRST_SEED = 50_000  # of the episodes: far from what was collected
 
 
@@ -35,7 +36,7 @@ def figures(model: Path, data: Data) -> dict[str, Any]:
 
 
 def _general(model: Path, data: Data) -> dict[str, float]:
-    errors = validate(load_network(model), shard_paths(data.general), ClipRecipe(size=SEEN))
+    errors = validate(load_network(model), shard_paths(data.general), ClipRecipe(size=SEEN), clips=CLIPS)
     return {"score": score_of(errors), **errors}
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from spatial_reward.data.pairs import ClipRecipe
 from spatial_reward.models.spatialnet_weights import load_network
 from spatial_reward.retrain.data import Data
 from spatial_reward.training.spatialnet import LOG, Recipe, train
+from spatial_reward.training.spatialnet_processes import train_together
 
 SEEN = 128  # [px] side of the pictures that the network is trained on
 WARMUP = 50  # steps
-MOST_THREADS = 8
-FEW_CORES = 2  # where another process takes more from the threads than it gives
+FEW_CORES = 4  # where processes that draw clips take more from those that train than they give
 VALIDATIONS = 8  # of a training, at most,
 APART = 100  # steps or more
 TRIED = 12  # steps that are timed, after as many that warm up
@@ -53,10 +52,6 @@ def _recipe(data: Data, steps: int) -> Recipe:
 
 
 def _run(data: Data, source: Path, out: Path, recipe: Recipe, validation: Path | None = None) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(min(data.workers, MOST_THREADS))
-    try:
-        config = load_network(source).config
-        train(data.train, out, recipe, config, validation=validation, start=source)
-    finally:
-        torch.set_num_threads(threads)
+    config = load_network(source).config
+    how = partial(train, data.train, out, recipe, config, validation=validation, start=source)
+    train_together(how, recipe.clips, data.workers)

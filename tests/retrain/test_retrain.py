@@ -21,7 +21,7 @@ from spatial_reward.models import load_model
 from spatial_reward.models.remote import RemoteModel
 from spatial_reward.models.spatialnet_weights import SHIPPED, read_card
 from spatial_reward.retrain import data as retrain_data
-from spatial_reward.retrain.data import Data, general_scenes, held_out_scenes
+from spatial_reward.retrain.data import Data, general_scenes, parted
 from spatial_reward.retrain.report import verdict
 from spatial_reward.retrain.scene import completed, retrain
 from spatial_reward.types import PixelPoint, Question
@@ -110,7 +110,7 @@ def test_parts_have_states_and_places_of_their_own(path):
     data = Data(Path("data"), config, 1)
     scenes = [data.scenes(part)(0) for part in (0, 1, 2)]
     assert len({scene["rgb"].tobytes() for scene in scenes}) == 3
-    assert held_out_scenes(10) == 5 and held_out_scenes(100) == 20
+    assert parted(10) == (10, 5, 5) and parted(100) == (100, 20, 40)
 
 
 def test_a_full_disk_is_said_before_anything_is_rendered(path, tmp_path, monkeypatch):
