@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from spatial_reward.models.spatialnet_network import NetworkConfig
 from spatial_reward.training.calibrate_spatialnet import calibrate, export, sliding_share
 from spatial_reward.training.evaluate_spatialnet import evaluate, maker, measure, summary
 from spatial_reward.training.spatialnet import Recipe, learning_rate, train
+from spatial_reward.training.spatialnet_processes import train_together
 from spatial_reward.training.spatialnet_trials import draw_trials
 from spatial_reward.training.train_spatialnet import train_spatialnet
 
@@ -101,6 +103,14 @@ def test_two_processes_train_as_one(run, data, tmp_path):
     assert {path.name for path in tmp_path.glob("process*")} == {"process0", "process1"}
     together, alone = (list(losses_of(folder).values())[:3] for folder in (out, run))
     np.testing.assert_allclose(together, alone, rtol=1e-4)  # later, rounding decides which peak is highest
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_train_as_one(run, data, tmp_path):
+    train_together(partial(train, data, tmp_path, RECIPE, CONFIG, validation=data), RECIPE.clips, 2)
+    together, alone = (list(losses_of(folder).values())[:3] for folder in (tmp_path, run))
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
+    assert (tmp_path / "best.pt").is_file()
 
 
 @pytest.mark.slow
