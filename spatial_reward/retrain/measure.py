@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spatial_reward.benchmark.metrics import summarise
 from spatial_reward.data.pairs import ClipRecipe, shard_paths
+from spatial_reward.data.workers import run
 from spatial_reward.models.spatialnet_weights import load_network
 from spatial_reward.retrain.data import Data
 from spatial_reward.retrain.tuning import SEEN
@@ -21,29 +23,39 @@ FIRST_SEED = 50_000  # of the episodes: far from what was collected
 
 
 def figures(model: Path, data: Data) -> dict[str, Any]:
-    """Measure a model in states and from places that it was not trained on.
+    """Measure a model in states and from places that it was not trained on, each part in its own process.
 
     Returns:
         pairs: figures of `evaluate_spatialnet` about what the goal names, the plane guessed as at a reset;
         episodes: those of `demo` with `depth=predicted`, in a simulation; general: what training is validated
         by, on random scenes.
     """
-    known = data.config["episodes"] is None
-    trials = draw_trials(data.test, data.config["trials"], followed=known)
-    columns = measure(maker(model, "predicted", "auto"), trials, depth=False, support=True)
-    judged = {} if not known else {"episodes": _episodes(model, data.config)}
-    return {"pairs": summary_of_things(columns), **judged, "general": _general(model, data)}
+    parts = {"pairs": _pairs, "episodes": _episodes, "general": _general}
+    if data.config["episodes"] is not None:  # recordings, which cannot be rolled anew
+        del parts["episodes"]
+    workers = min(data.workers, len(parts))
+    return dict(zip(parts, run(partial(_figures, model, data), parts.values(), workers=workers), strict=True))
 
 
-def _general(model: Path, data: Data) -> dict[str, float]:
+def _figures(model: Path, data: Data, part: Callable[[Path, Data], dict[str, Any]]) -> dict[str, Any]:
+    return part(model, data)
+
+
+def _pairs(model: Path, data: Data) -> dict[str, Any]:
+    trials = draw_trials(data.test, data.config["trials"], followed=data.config["episodes"] is None)
+    return summary_of_things(measure(maker(model, "predicted", "auto"), trials, depth=False, support=True))
+
+
+def _general(model: Path, data: Data) -> dict[str, Any]:
     errors = validate(load_network(model), shard_paths(data.general), ClipRecipe(size=SEEN), clips=CLIPS)
     return {"score": score_of(errors), **errors}
 
 
-def _episodes(model: Path, config: Mapping[str, Any]) -> dict[str, float]:
+def _episodes(model: Path, data: Data) -> dict[str, Any]:
     """Judge episodes, such as `demo` does, through the very camera of the user."""
     from spatial_reward.demo import completed, errors_of, roll_episode
 
+    config = data.config
     options = {"name": "spatialnet", "weights": str(model), "depth": "predicted"}
     rolled = {"policy": _policy(config["env"]), "noise": 0.1, "recordings": 0, "steps": None}
     rolled |= {"episodes": config["judged"]}

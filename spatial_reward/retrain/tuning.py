@@ -19,7 +19,7 @@ WARMUP = 50  # steps
 FEW_CORES = 4  # where processes that draw clips take more from those that train than they give
 VALIDATIONS = 8  # of a training, at most,
 APART = 100  # steps or more
-TRIED = 12  # steps that are timed, after as many that warm up
+TRIED = 24  # steps that are timed, after as many that warm up
 
 
 def tune(data: Data, source: Path, out: Path, steps: int) -> None:
