@@ -111,7 +111,8 @@ def draw_clip(
         body (K, H, W); intrinsics (K, 3, 3); world_from_camera (K, 4, 4); support () [m] or NaN;
         mirror () whether the picture is a mirror image; first, second (P,) indices of frames;
         pixel (P, Q, 2) [px]; target (P, Q, 2) [px], NaN behind the camera; target_depth (P, Q) [m];
-        moved (P, Q) how far the point itself went [m]; visible (P, Q).
+        moved (P, Q) how far the point itself went [m]; visible (P, Q);
+        own () whether the scene is of a user, which tells what is followed in it.
     """
     chosen = rng.integers(0, shard["rgb"].shape[1], recipe.frames)
     clip = {key: np.array(shard[key][scene, chosen]) for key in _FRAME_KEYS}
@@ -126,6 +127,7 @@ def draw_clip(
     clip["first"], clip["second"] = pairs.T
     labels = [_pair_labels(clip, a, b, rng, recipe.queries, followed) for a, b in pairs]
     clip |= {key: np.stack([label[key] for label in labels]) for key in labels[0]}
+    clip["own"] = np.array("followed" in shard)
     del clip["world_from_body"]
     return _given(clip, float(shard["support"][scene]), rng, recipe)
 

@@ -112,7 +112,7 @@ class RecordedScenes:
         rows = list(self._rows(reader, episode, camera, steps))
         clip = self._labelled({key: np.stack([row[key] for row in rows]) for key in rows[0]})
         clip["depth"] = clip["depth"].astype(np.float16)
-        return {**clip, "support": np.float32(np.nan)}
+        return {**clip, "support": np.float32(np.nan), "followed": np.uint8(0)}
 
     def _labelled(self, clip: dict[str, Any]) -> dict[str, Any]:
         """Tell bodies and their poses, and leave no depth where they are not known."""

@@ -90,7 +90,7 @@ def body_motion(
         matched: Where the network sees them.
         place: Where the first one was found.
         anchor: (3,) point asked about in the reference camera's axes [m]; None is the surface itself.
-        scales: Calibration of "depth", "match", "ratio" and "slides".
+        scales: Calibration of "depth", "match", "ratio", "slides" and "lifts".
     """
     depth, depth_std = reference.depth_at(pixels)
     relative = scales["depth"] * depth_std[0]
@@ -124,7 +124,7 @@ def _lifted(
     """Return the point (3,) in the second camera's axes, and its covariance (3, 3)."""
     std = scales["match"] * place.std
     slides = sliding(reference.camera, current.camera, pixel, depth, matched.pixel[0], place.pixel, std)
-    change = weighed(told, slides, scales["slides"])
+    change = weighed(told, slides, scales["slides"], scales["lifts"])
     there = depth * np.exp([change.value])
     seen, spread = lift(current.camera, place.pixel[None], there, std, there * change.std)
     return seen[0], spread[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from spatial_reward.camera import Array, Camera, transform
 
-LIFTED = 0.2  # [m] standard deviation of the change of height of a thing that does not
+LIFTED = 0.2  # [m] standard deviation of the change of height of a thing that does not, unless calibrated
 STEEPEST = 0.05  # least fall or rise of a ray for each metre of depth, with which it meets a height
 _ASIDE = 0.5 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])  # [px]
 
@@ -63,25 +63,26 @@ def sliding(
     return Sliding(float(change[0]), float(change[1]), float(std * slope), float(1 / abs(below)))
 
 
-def weighed(told: Change, slides: Sliding | None, prior: float = 0.5) -> Change:
+def weighed(told: Change, slides: Sliding | None, prior: float = 0.5, lifts: float = LIFTED) -> Change:
     """Weigh the change that the network tells against that of a thing that slides.
 
-    `prior` is how likely a thing that moves keeps its height, before the network is asked.
+    `prior` is how likely a thing that moves keeps its height, before the network is asked; `lifts` how far
+    one that does not is lifted or lowered [m].
 
     Both are compared where the network sees the thing; if it slides, its change follows from the better
     pixel alone. The mean and the variance are those of the mixture of both cases.
     """
     if slides is None:
         return told
-    share = _share(told, slides, prior)
+    share = _share(told, slides, prior, lifts)
     value = share * slides.placed + (1 - share) * told.value
     apart = share * (1 - share) * (slides.placed - told.value) ** 2
     return Change(value, float(np.sqrt(share * slides.std**2 + (1 - share) * told.std**2 + apart)))
 
 
-def _share(told: Change, slides: Sliding, prior: float) -> float:
+def _share(told: Change, slides: Sliding, prior: float, lifts: float) -> float:
     """Return the probability that a thing slides, by Bayes' rule from how far the network is from it."""
     off, std = told.value - slides.found, max(told.std, 1e-6)
-    wide = float(np.hypot(std, LIFTED * slides.lifted))
+    wide = float(np.hypot(std, lifts * slides.lifted))
     log_odds = np.log(prior / (1 - prior) * wide / std) - 0.5 * off**2 * (std**-2 - wide**-2)
     return float(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))

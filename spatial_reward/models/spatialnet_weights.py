@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatial_reward.models.spatialnet_runtime import OnnxRuntime, Runtime, TorchRuntime
+from spatial_reward.models.spatialnet_sliding import LIFTED
 
 if TYPE_CHECKING:
     from spatial_reward.models.spatialnet_network import SpatialNetwork
@@ -19,11 +20,12 @@ SHIPPED = Path(__file__).parent / "weights" / "spatialnet"
 CARD, NETWORK, ENCODER, MATCHER = "spatialnet.json", "network.safetensors", "encoder.onnx", "matcher.onnx"
 FORMAT = "spatialnet-4"
 
-# By what factor each stated standard deviation must be multiplied to be honest; and how likely a thing that
-# moves keeps its height, before the network is asked.
+# By what factor each stated standard deviation must be multiplied to be honest; how likely a thing that
+# moves keeps its height, before the network is asked; and how far one that does not is lifted or lowered [m].
 UNCALIBRATED = {
     **{"depth": 1.0, "match": 1.0, "ratio": 1.0, "object": 1.0, "camera": 1.0, "angle": 1.0},
     "slides": 0.5,
+    "lifts": LIFTED,
 }
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from spatial_reward.retrain.report import verdict, write_report
 Config = Mapping[str, Any]
 PARTS = ("data", "train")
 MODEL, FILE = "model", "retrain.json"
-MEASURING = 3.0  # times the first measurement takes, in which calibration and the last one are done
+MEASURING = 2.0  # times the first measurement takes, in which calibration and the last one are done
 AUDITING = 0.12  # share of the time that an audit is given
 TRAINING = 0.4  # share of the time that training is given whatever the rest took
 FEWEST = 50  # steps
@@ -168,8 +169,8 @@ def _fine_tune(folder: Path, data: Data, source: Path, steps: int) -> None:
     shutil.rmtree(making, ignore_errors=True)
     export(folder / "train" / BEST, making, {**about, "seed": data.config["seed"]})
     known = data.config["episodes"] is None  # what the goal names, else all things, of general scenes too
-    trials = draw_trials(data.validation, data.config["trials"], followed=known)
-    scales = calibrate(making, trials)
+    draw = partial(draw_trials, data.validation, data.config["trials"], followed=known)
+    scales = calibrate(making, draw, data.workers)
     save_calibration(making, scales, {"calibrated_in": about["retrained_in"]})
     making.replace(folder / MODEL)
 

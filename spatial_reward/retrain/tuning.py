@@ -17,7 +17,7 @@ from spatial_reward.training.spatialnet_processes import train_together
 SEEN = 128  # [px] side of the pictures that the network is trained on
 WARMUP = 50  # steps
 FEW_CORES = 4  # where processes that draw clips take more from those that train than they give
-VALIDATIONS = 8  # of a training, at most,
+VALIDATIONS = 5  # of a training, at most,
 APART = 100  # steps or more
 TRIED = 24  # steps that are timed, after as many that warm up
 
@@ -48,6 +48,7 @@ def _recipe(data: Data, steps: int) -> Recipe:
         validate_every=max(APART, steps // VALIDATIONS),
         save_every=APART,
         workers=int(data.workers > FEW_CORES),  # draws the next clips meanwhile
+        keep=True,
     )
 
 

@@ -6,18 +6,24 @@ python -m spatial_reward.training.calibrate_spatialnet --checkpoint RUN/best.pt 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from spatial_reward.camera import Array
+from spatial_reward.data.workers import cores, run
 from spatial_reward.models.spatialnet import SpatialNet
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.models.spatialnet_sliding import LIFTED
 from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, save_calibration, save_weights
 from spatial_reward.training.evaluate_spatialnet import MOTION, TWO_SIDED, maker, measure
 from spatial_reward.training.spatialnet_trials import Trial, draw_trials
+
+Draw = Callable[[], Sequence[Trial]]
+Scales = dict[str, float]
 
 LEVEL = 0.005  # [m] of height that a thing may gain or lose and be said to have slid
 
@@ -34,31 +40,62 @@ def export(checkpoint: Path, weights: Path, about: Mapping[str, object]) -> None
     save_weights(weights, network, UNCALIBRATED, {"steps": state["step"], **about})
 
 
-def calibrate(weights: Path, trials: Sequence[Trial]) -> dict[str, float]:
+def calibrate(weights: Path, draw: Draw, workers: int = 1) -> dict[str, float]:
     """Fit one factor per quantity, so that 90 % of the errors of valid answers lie in stated 90 % intervals.
 
     First what the network says (depth, match, change of depth), then what geometry makes of it. The factors
     are written into the model's card.
+
+    Args:
+        weights: Folder of the model.
+        draw: Draws the trials, in each process anew; importable from a module, or a `partial` of such a one.
+        workers: Processes; more than two bring nothing.
     """
-    save_calibration(weights, UNCALIBRATED, {})
+    scales = dict(UNCALIBRATED)
+    for fits in ((_fit_looks, _fit_ratio), (_fit_object, _fit_camera)):
+        save_calibration(weights, scales, {})
+        for fitted in run(partial(_fitted, weights, draw), fits, workers=min(workers, len(fits))):
+            scales |= fitted
+    save_calibration(weights, scales, {"calibrated_on": len(draw())})
+    return scales
+
+
+def _fitted(weights: Path, draw: Draw, fit: Callable[[Path, Sequence[Trial]], Scales]) -> Scales:
+    return fit(weights, draw())
+
+
+def _fit_looks(weights: Path, trials: Sequence[Trial]) -> Scales:
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     placed = columns["match_valid"] > 0
-    scales = {**UNCALIBRATED, "slides": sliding_share(trials)}
-    scales["depth"] = _factor(columns["depth_error"], columns["depth_std"])
-    scales["match"] = _factor(columns["match_x"][placed], columns["match_std"][placed])
-    scales["ratio"] = _factor(*_ratios(weights, trials))
-    save_calibration(weights, scales, {})
+    return {
+        "slides": sliding_share(trials),
+        "lifts": typical_lift(trials),
+        "depth": _factor(columns["depth_error"], columns["depth_std"]),
+        "match": _factor(columns["match_x"][placed], columns["match_std"][placed]),
+    }
+
+
+def _fit_ratio(weights: Path, trials: Sequence[Trial]) -> Scales:
+    return {"ratio": _factor(*_ratios(weights, trials))}
+
+
+def _fit_object(weights: Path, trials: Sequence[Trial]) -> Scales:
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
-    spread = np.concatenate([columns[f"object_std_{axis}"][placed] for axis in "xyz"])
-    scales["object"] = _factor(np.concatenate([columns[f"object_{axis}"][placed] for axis in "xyz"]), spread)
-    columns = measure(
-        maker(weights, "predicted", "estimated"), trials, depth=False, support=True, camera=True
+    placed = columns["match_valid"] > 0
+    off, spread = (
+        np.concatenate([columns[f"object_{what}{axis}"][placed] for axis in "xyz"]) for what in ("", "std_")
     )
+    return {"object": _factor(off, spread)}
+
+
+def _fit_camera(weights: Path, trials: Sequence[Trial]) -> Scales:
+    model = maker(weights, "predicted", "estimated")
+    columns = measure(model, trials, depth=False, support=True, camera=True)
     travelling = columns["camera_distance"] > MOTION
-    scales["camera"] = _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling])
-    scales["angle"] = _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling])
-    save_calibration(weights, scales, {"calibrated_on": len(trials)})
-    return scales
+    return {
+        "camera": _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling]),
+        "angle": _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling]),
+    }
 
 
 def sliding_share(trials: Sequence[Trial]) -> float:
@@ -66,6 +103,15 @@ def sliding_share(trials: Sequence[Trial]) -> float:
     moved = [trial for trial in trials if np.linalg.norm(trial.displacement) > MOTION]
     kept = sum(abs(_lifted(trial)) < LEVEL for trial in moved)
     return (kept + 1) / (len(moved) + 2)
+
+
+def typical_lift(trials: Sequence[Trial]) -> float:
+    """Return how far things that did not keep their height were lifted or lowered, in the quadratic mean [m].
+
+    One by `LIFTED` is counted with them, so that few say little, and none nothing.
+    """
+    lifts = np.abs([_lifted(trial) for trial in trials])
+    return float(np.sqrt(np.mean(np.append(lifts[lifts >= LEVEL], LIFTED) ** 2)))
 
 
 def _lifted(trial: Trial) -> float:
@@ -105,7 +151,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400, help="trials")
     given = parser.parse_args()
     export(given.checkpoint, given.out, {})
-    scales = calibrate(given.out, draw_trials(given.data, given.count))
+    scales = calibrate(given.out, partial(draw_trials, given.data, given.count), workers=cores())
     print(given.out, {name: round(value, 3) for name, value in scales.items()})
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,8 @@ class Recipe:
         save_every: Steps between checkpoints.
         validate_every: Steps between validations.
         workers: Processes that draw clips beforehand; 0 draws them between steps.
+        keep: Whether depth in general scenes is learnt from what the network to start from says of it, so
+            that it is not forgotten.
     """
 
     steps: int = 20000
@@ -58,6 +61,7 @@ class Recipe:
     save_every: int = 250
     validate_every: int = 1000
     workers: int = 0
+    keep: bool = False
 
 
 def train(
@@ -99,7 +103,8 @@ def train(
     run = _Run(out, recipe, config, accelerator.is_main_process, start)
     run.optimiser = torch.optim.AdamW(run.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     step = run.resume()
-    model, optimiser = accelerator.prepare(Losses(run.network), run.optimiser)
+    losses = Losses(run.network, run.before if recipe.keep else None)
+    model, optimiser = accelerator.prepare(losses, run.optimiser)
     batches = _batches(paths, recipe, step, accelerator)
     meter = _Meter(recipe)
     errors: dict[str, float] = {}
@@ -231,6 +236,9 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.out, self.recipe, self.config, self.main = out, recipe, config, main
         self.network = starting_network(config, start)
+        if recipe.keep and start is None:
+            raise ValueError("`keep` keeps what weights to start from have learnt: give `start`.")
+        self.before = deepcopy(self.network).eval().requires_grad_(False)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.best = math.inf
         self.optimiser: torch.optim.Optimizer

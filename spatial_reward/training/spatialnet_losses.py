@@ -20,6 +20,8 @@ WEIGHTS = {
     **{"close": 0.4, "sight": 0.3},  # of the closer look
 }
 _NEAR = 2.5 * STRIDE  # [px]; a match further off than the window teaches the uncertainty only
+_THING, _ROOM = 5.0, 0.5  # weights of depth on things, and elsewhere
+_FREE = 0.3  # scales by which depth may depart before it is pulled back in full
 _CLOSELY = 5  # every so many query pixels of a pair are looked at closely
 _MASKED = 8  # query pixels of a pair that the mask is taught with
 _WHOLE = 4.0  # how much the cross-entropy of all cells counts, beside the overlap of masks
@@ -28,20 +30,22 @@ _WHOLE = 4.0  # how much the cross-entropy of all cells counts, beside the overl
 class Losses(nn.Module):
     """A network wrapped so that one forward call gives all losses, as data-parallel training wants it."""
 
-    def __init__(self, network: SpatialNetwork) -> None:
-        """Wrap the network."""
+    def __init__(self, network: SpatialNetwork, before: SpatialNetwork | None = None) -> None:
+        """Wrap the network, and the one `before` whose depth it is to keep in general scenes."""
         super().__init__()
         self.network = network
+        self.before = before
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the losses by name of a batch as of `to_tensors`."""
-        features = self.network.encode(pictures(batch))
+        shown_to = pictures(batch)
+        features = self.network.encode(shown_to)
         reference, current = (frames_of(features, batch, name) for name in ("first", "second"))
         pairs = {key: batch[key].flatten(0, 1) for key in ("pixel", "target", "target_depth", "visible")}
         matches = self.network.match(reference, current, pairs["pixel"])
         error = (matches.pixel - pairs["target"]).abs().sum(-1)
         return {
-            "depth": _depth_loss(features, batch),
+            "depth": self._depth_loss(shown_to, features, batch),
             "match": _match_loss(matches, pairs, current.match.shape[2:]),
             "place": _place_loss(error, matches.log_scale, pairs["visible"]),
             "visible": F.binary_cross_entropy_with_logits(matches.visible, pairs["visible"].float()),
@@ -50,6 +54,21 @@ class Losses(nn.Module):
             "ratio": _ratio_loss(matches, batch, pairs),
             **self._close_losses(reference, current, matches, pairs),
         }
+
+    def _depth_loss(self, seen: Tensor, features: Features, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the loss of depth by the truth, or in general scenes by what was said of it before.
+
+        What was learnt well pulls nowhere until it is left, where the truth of a few scenes pulls somewhere
+        else at each step.
+        """
+        depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
+        losses = _depth_losses(features, depth)
+        general = (~batch["own"]).repeat_interleave(batch["rgb"].shape[1]).nonzero()[:, 0]
+        if self.before is not None and len(general):
+            with torch.no_grad():
+                before = self.before.encode(seen[general])
+            losses = losses.index_copy(0, general, _departures(features, before, general))
+        return (losses * torch.where((body > 0) & (body != SKY), _THING, _ROOM)).mean()
 
     def _close_losses(
         self, reference: Features, current: Features, matches: Matches, pairs: Mapping[str, Tensor]
@@ -116,14 +135,23 @@ def under(images: Tensor, pixels: Tensor) -> Tensor:
     return images[torch.arange(len(images), device=images.device)[:, None], row, column]
 
 
-def _depth_loss(features: Features, batch: Mapping[str, Tensor]) -> Tensor:
-    """Laplace negative log-likelihood of log depth, heavier on things than on the room."""
-    depth, body = cells(batch["depth"].flatten(0, 1)), cells(batch["body"].flatten(0, 1))
+def _depth_losses(features: Features, depth: Tensor) -> Tensor:
+    """Return the Laplace negative log-likelihood of log depth in each cell; 0 where it is not known."""
     known = depth.isfinite()
-    weight = known * torch.where((body > 0) & (body != SKY), 5.0, 0.5)
     error = (features.log_depth - torch.where(known, depth, 1.0).log()).abs()
     scale = features.log_depth_scale
-    return ((error * (-scale).exp() + scale) * weight).mean()
+    return (error * (-scale).exp() + scale) * known
+
+
+def _departures(features: Features, before: Features, which: Tensor) -> Tensor:
+    """Return how far what is said of depth in some pictures has gone, in scales of what was said before."""
+    depth = (features.log_depth[which] - before.log_depth) * (-before.log_depth_scale).exp()
+    scale = features.log_depth_scale[which] - before.log_depth_scale
+    kept = (
+        F.smooth_l1_loss(part, torch.zeros_like(part), reduction="none", beta=_FREE)
+        for part in (depth, scale)
+    )
+    return sum(kept, torch.zeros_like(depth))
 
 
 def _match_loss(matches: Matches, pairs: Mapping[str, Tensor], grid: torch.Size) -> Tensor:

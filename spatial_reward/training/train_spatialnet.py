@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spatial_reward.data.dense import write_shards
 from spatial_reward.data.pairs import ClipRecipe
+from spatial_reward.data.workers import cores
 from spatial_reward.models.spatialnet_network import NetworkConfig
 from spatial_reward.outputs import default_folder, write_summary
 from spatial_reward.training.calibrate_spatialnet import calibrate, export
@@ -46,7 +48,7 @@ def train_spatialnet(config: dict[str, Any]) -> Path:
     if int(os.environ.get("RANK", "0")):  # of many processes the first does the rest
         return out
     export(out / BEST, out / WEIGHTS, {"seed": config["seed"], "scenes": config["scenes"]})
-    scales = calibrate(out / WEIGHTS, draw_trials(data / "validation", config["trials"]))
+    scales = calibrate(out / WEIGHTS, partial(draw_trials, data / "validation", config["trials"]), cores())
     metrics = {**errors, **{f"calibration_{name}": value for name, value in scales.items()}}
     write_summary(out, command="train_spatialnet", seed=config["seed"], config=config, metrics=metrics)
     return out

@@ -66,6 +66,12 @@ def test_what_is_far_from_it_was_lifted():
     assert weighed(told, SLIDES) == pytest.approx(told, abs=1e-4)
 
 
+def test_where_lifts_are_small_one_is_believed_sooner():
+    told = Change(0.06, 0.02)
+    values = [weighed(told, SLIDES, 0.5, lifts).value for lifts in (0.04, 0.2, 2.0)]
+    assert values == sorted(values, reverse=True) and values[0] - values[-1] > 0.01
+
+
 def test_without_a_height_the_network_is_believed():
     assert weighed(Change(0.2, 0.01), None) == (0.2, 0.01)
 

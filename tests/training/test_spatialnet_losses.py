@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,30 @@ def test_every_loss_has_a_weight_and_teaches_every_parameter(tmp_path):
         name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()
     ]
     assert untaught == []
+
+
+def test_depth_in_general_scenes_is_kept_where_the_network_before_is_given(tmp_path):
+    """Of what is kept nothing pulls until it is left; a user's own scene teaches the truth as ever."""
+    write_shards(tmp_path, scenes=1, seed=0, size=SIDE, frames=4, meshes=False)
+    recipe = ClipRecipe(frames=2, pairs=2, queries=8)
+    general = to_tensors(draw_batch(shard_paths(tmp_path), range(2), recipe, seed=0))
+    own = {**general, "own": torch.ones(2, dtype=torch.bool)}
+    network = SpatialNetwork(NetworkConfig(width=16, depth=1))
+    keeping, taught = Losses(network, deepcopy(network).requires_grad_(False)), Losses(network)
+
+    def loss(losses, batch):
+        return losses(batch)["depth"]
+
+    assert not general["own"].any() and loss(keeping, general).item() == 0
+    assert loss(keeping, own).item() == loss(taught, own).item() == loss(taught, general).item() != 0
+    mixed = {**general, "own": torch.tensor([True, False])}
+    assert loss(keeping, mixed).item() not in (0, loss(keeping, own).item())
+    with torch.no_grad():
+        network.depth[-1].bias.add_(0.1)  # now it says other depths, with other scales
+    left = loss(keeping, general)
+    left.backward()
+    assert left.item() > 0 and (network.depth[-1].bias.grad > 0).all()
+    assert all(value.grad is None for value in keeping.before.parameters())
 
 
 def test_a_body_is_told_by_all_its_cells():

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ from spatial_reward.data.dense import write_shards
 from spatial_reward.data.pairs import ClipRecipe
 from spatial_reward.models import load_model
 from spatial_reward.models.spatialnet_network import NetworkConfig
-from spatial_reward.training.calibrate_spatialnet import calibrate, export, sliding_share
+from spatial_reward.models.spatialnet_sliding import LIFTED
+from spatial_reward.training.calibrate_spatialnet import calibrate, export, sliding_share, typical_lift
 from spatial_reward.training.evaluate_spatialnet import evaluate, maker, measure, summary
 from spatial_reward.training.spatialnet import Recipe, learning_rate, train
 from spatial_reward.training.spatialnet_processes import train_together
@@ -168,12 +170,22 @@ def test_what_slides_is_counted_in_the_world():
     lifted, still = [trial(0.1, 0.0, 0.05)], [trial(0.0, 0.0, 0.0)]
     assert sliding_share(level + lifted + still) == pytest.approx(4 / 6)
     assert sliding_share([]) == 0.5
+    assert typical_lift(level + still) == typical_lift([]) == LIFTED
+    assert typical_lift([*lifted, trial(0.1, 0.0, -0.05), *level]) == pytest.approx(
+        np.sqrt((0.05**2 + 0.05**2 + LIFTED**2) / 3)
+    )
+
+
+def test_keeping_takes_weights_to_start_from(data, tmp_path):
+    with pytest.raises(ValueError, match="learnt: give `start`"):
+        train(data, tmp_path, replace(RECIPE, keep=True), CONFIG)
 
 
 def test_a_checkpoint_is_exported_calibrated_and_measured(run, data, tmp_path):
-    weights, trials = tmp_path / "w.safetensors", draw_trials(data, 12)
+    weights, draw = tmp_path / "w.safetensors", partial(draw_trials, data, 12)
     export(run / "best.pt", weights, {})
-    scales = calibrate(weights, trials)
+    scales, trials = calibrate(weights, draw), draw()
+    assert calibrate(weights, draw, workers=2) == pytest.approx(scales)
     assert all(value > 0 for value in scales.values())
     model = load_model("spatialnet", weights=weights)
     assert model.calibration == pytest.approx(scales)
