@@ -27,7 +27,7 @@ from spatial_reward.retrain.report import verdict, write_report
 Config = Mapping[str, Any]
 PARTS = ("data", "train")
 MODEL, FILE = "model", "retrain.json"
-MEASURING = 2.0  # times the first measurement takes, in which calibration and the last one are done
+MEASURING = 2.7  # times the first measurement takes, in which calibration and the last one are done
 AUDITING = 0.12  # share of the time that an audit is given
 TRAINING = 0.4  # share of the time that training is given whatever the rest took
 FEWEST = 50  # steps

@@ -6,9 +6,11 @@ python -m spatial_reward.training.calibrate_spatialnet --checkpoint RUN/best.pt 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +24,11 @@ from spatial_reward.models.spatialnet_weights import SHIPPED, UNCALIBRATED, save
 from spatial_reward.training.evaluate_spatialnet import MOTION, TWO_SIDED, maker, measure
 from spatial_reward.training.spatialnet_trials import Trial, draw_trials
 
-Draw = Callable[[], Sequence[Trial]]
+Trials = Sequence[Trial]
+Draw = Callable[[], Trials]
 Scales = dict[str, float]
 
+PRIORS = (0.5, 0.2, 0.08, 0.03)  # that are tried of a thing's sliding
 LEVEL = 0.005  # [m] of height that a thing may gain or lose and be said to have slid
 
 
@@ -43,43 +47,64 @@ def export(checkpoint: Path, weights: Path, about: Mapping[str, object]) -> None
 def calibrate(weights: Path, draw: Draw, workers: int = 1) -> dict[str, float]:
     """Fit one factor per quantity, so that 90 % of the errors of valid answers lie in stated 90 % intervals.
 
-    First what the network says (depth, match, change of depth), then what geometry makes of it. The factors
-    are written into the model's card.
+    First what the network says (depth, match, change of depth); then how readily a thing is believed to
+    slide, so that its motion is told best; then what geometry makes of it. All is written into the model's
+    card.
 
     Args:
         weights: Folder of the model.
         draw: Draws the trials, in each process anew; importable from a module, or a `partial` of such a one.
-        workers: Processes; more than two bring nothing.
+        workers: Processes; more than four bring nothing.
     """
+    each = partial(_each, weights, draw, workers)
     scales = dict(UNCALIBRATED)
-    for fits in ((_fit_looks, _fit_ratio), (_fit_object, _fit_camera)):
-        save_calibration(weights, scales, {})
-        for fitted in run(partial(_fitted, weights, draw), fits, workers=min(workers, len(fits))):
-            scales |= fitted
+    for found in each(scales, [_fit_looks, _fit_ratio]):
+        scales |= found
+    errors = list(each(scales, [partial(_error_of_motion, prior) for prior in PRIORS]))
+    scales["slides"] = PRIORS[int(np.argmin(errors))]
+    for found in each(scales, [_fit_object, _fit_camera]):
+        scales |= found
     save_calibration(weights, scales, {"calibrated_on": len(draw())})
     return scales
 
 
-def _fitted(weights: Path, draw: Draw, fit: Callable[[Path, Sequence[Trial]], Scales]) -> Scales:
+def _each(
+    weights: Path, draw: Draw, workers: int, scales: Scales, fits: Sequence[Callable[[Path, Trials], Any]]
+) -> Iterator[Any]:
+    """Yield what is found of the model as it is calibrated so far."""
+    save_calibration(weights, scales, {})
+    return run(partial(_found, weights, draw), fits, workers=min(workers, len(fits)))
+
+
+def _found(weights: Path, draw: Draw, fit: Callable[[Path, Trials], Any]) -> Any:
     return fit(weights, draw())
 
 
-def _fit_looks(weights: Path, trials: Sequence[Trial]) -> Scales:
+def _error_of_motion(prior: float, weights: Path, trials: Trials) -> float:
+    """Return the median error of motion [m] where things are believed to slide with this probability."""
+    moved = [trial for trial in trials if trial.visible and np.linalg.norm(trial.displacement) > MOTION]
+    if not moved:
+        return float("inf")
+    make = maker(weights, "predicted", "auto", {"slides": prior})
+    errors = measure(make, moved, depth=False, support=True)["object_error"]
+    return float(np.median(np.where(np.isfinite(errors), errors, np.inf)))
+
+
+def _fit_looks(weights: Path, trials: Trials) -> Scales:
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     placed = columns["match_valid"] > 0
     return {
-        "slides": sliding_share(trials),
         "lifts": typical_lift(trials),
         "depth": _factor(columns["depth_error"], columns["depth_std"]),
         "match": _factor(columns["match_x"][placed], columns["match_std"][placed]),
     }
 
 
-def _fit_ratio(weights: Path, trials: Sequence[Trial]) -> Scales:
+def _fit_ratio(weights: Path, trials: Trials) -> Scales:
     return {"ratio": _factor(*_ratios(weights, trials))}
 
 
-def _fit_object(weights: Path, trials: Sequence[Trial]) -> Scales:
+def _fit_object(weights: Path, trials: Trials) -> Scales:
     columns = measure(maker(weights, "predicted", "auto"), trials, depth=False, support=True)
     placed = columns["match_valid"] > 0
     off, spread = (
@@ -88,9 +113,12 @@ def _fit_object(weights: Path, trials: Sequence[Trial]) -> Scales:
     return {"object": _factor(off, spread)}
 
 
-def _fit_camera(weights: Path, trials: Sequence[Trial]) -> Scales:
+def _fit_camera(weights: Path, trials: Trials) -> Scales:
+    moved = [trial for trial in trials if trial.camera_moved]
+    if not moved:
+        return {}
     model = maker(weights, "predicted", "estimated")
-    columns = measure(model, trials, depth=False, support=True, camera=True)
+    columns = measure(model, moved, depth=False, support=True, camera=True)
     travelling = columns["camera_distance"] > MOTION
     return {
         "camera": _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling]),
@@ -98,14 +126,7 @@ def _fit_camera(weights: Path, trials: Sequence[Trial]) -> Scales:
     }
 
 
-def sliding_share(trials: Sequence[Trial]) -> float:
-    """Return the share of the things that moved which kept their height; never quite none or all."""
-    moved = [trial for trial in trials if np.linalg.norm(trial.displacement) > MOTION]
-    kept = sum(abs(_lifted(trial)) < LEVEL for trial in moved)
-    return (kept + 1) / (len(moved) + 2)
-
-
-def typical_lift(trials: Sequence[Trial]) -> float:
+def typical_lift(trials: Trials) -> float:
     """Return how far things that did not keep their height were lifted or lowered, in the quadratic mean [m].
 
     One by `LIFTED` is counted with them, so that few say little, and none nothing.
@@ -121,12 +142,13 @@ def _lifted(trial: Trial) -> float:
     return float(camera.world_from_camera[2, :3] @ trial.displacement)
 
 
-def _ratios(weights: Path, trials: Sequence[Trial]) -> tuple[Array, Array]:
+def _ratios(weights: Path, trials: Trials) -> tuple[Array, Array]:
     """Return errors and standard deviations of the log change of depth of what is seen."""
     errors, stds = [], []
-    for trial in trials:
-        if trial.visible:
-            model = SpatialNet(weights, depth="predicted", support=trial.told)
+    seen = sorted((trial for trial in trials if trial.visible), key=lambda trial: trial.told or 0.0)
+    for height, alike in groupby(seen, key=lambda trial: trial.told):
+        model = SpatialNet(weights, depth="predicted", support=height)
+        for trial in alike:
             question = trial.question("vc_coord", depth=False)
             pixel = np.array([trial.pixel[:2]])
             [found] = model.eyes.match([(*question.frames, pixel)])  # type: ignore[list-item]

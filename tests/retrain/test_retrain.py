@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,22 @@ def test_killed_at_any_stage_it_goes_on_to_the_same_model(folder, path, tmp_path
     assert network.read_bytes() == same.read_bytes()
     shards = [sorted((one / "data").rglob("*.npz")) for one in (folder, tmp_path / "out")]
     assert [path.read_bytes() for path in shards[0]] == [path.read_bytes() for path in shards[1]]
+
+
+@pytest.mark.slow
+def test_interrupted_while_processes_train_all_end_and_it_goes_on(path, tmp_path):
+    given = words(f"scene={path}", tmp_path / "out", "workers=2", "steps=150")
+    command = [sys.executable, "-m", "spatial_reward.cli", "retrain", *given]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (tmp_path / "out" / "train" / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+    _, said = process.communicate(timeout=30)  # ends once no worker holds the pipe any more
+    assert process.returncode != 0 and "Traceback" not in said
+    subprocess.run(command, check=True, capture_output=True)
+    assert read_card(tmp_path / "out" / "model")["about"]["steps"] <= 150
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from spatial_reward.data.pairs import ClipRecipe
 from spatial_reward.models import load_model
 from spatial_reward.models.spatialnet_network import NetworkConfig
 from spatial_reward.models.spatialnet_sliding import LIFTED
-from spatial_reward.training.calibrate_spatialnet import calibrate, export, sliding_share, typical_lift
+from spatial_reward.training.calibrate_spatialnet import calibrate, export, typical_lift
 from spatial_reward.training.evaluate_spatialnet import evaluate, maker, measure, summary
 from spatial_reward.training.spatialnet import Recipe, learning_rate, train
 from spatial_reward.training.spatialnet_processes import train_together
@@ -153,13 +153,11 @@ def test_the_rate_warms_up_and_falls_to_almost_nothing():
 def test_missing_data_and_exploding_weights_stop_the_run(data, tmp_path):
     with pytest.raises(FileNotFoundError, match="No shards"):
         train(tmp_path / "none", tmp_path / "out", RECIPE, CONFIG)
-    from dataclasses import replace
-
     with pytest.raises(ValueError, match="not finite at step"):
         train(data, tmp_path / "bad", replace(RECIPE, rate=1e30, warmup=1), CONFIG)
 
 
-def test_what_slides_is_counted_in_the_world():
+def test_how_far_things_are_lifted_is_counted_in_the_world():
     camera = Camera.from_fov(45, 96, 96, look_at((1, 0, 1), (0, 0, 0)))
     frame = SimpleNamespace(camera=camera)
 
@@ -168,8 +166,6 @@ def test_what_slides_is_counted_in_the_world():
 
     level = [trial(0.1, 0.05, 0.0), trial(0.0, -0.2, 0.004), trial(-0.03, 0.0, 0.0)]
     lifted, still = [trial(0.1, 0.0, 0.05)], [trial(0.0, 0.0, 0.0)]
-    assert sliding_share(level + lifted + still) == pytest.approx(4 / 6)
-    assert sliding_share([]) == 0.5
     assert typical_lift(level + still) == typical_lift([]) == LIFTED
     assert typical_lift([*lifted, trial(0.1, 0.0, -0.05), *level]) == pytest.approx(
         np.sqrt((0.05**2 + 0.05**2 + LIFTED**2) / 3)
