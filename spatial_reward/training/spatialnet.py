@@ -91,20 +91,16 @@ def train(
     Raises:
         FileNotFoundError: If there are no shards, or nothing at `start`.
         ValueError: If the processes cannot share the clips of a step evenly, the loss is not finite, or the
-            weights to start or go on from are damaged or of another network.
+            weights to start or go on from are damaged or of another network, or there are none to keep.
     """
     accelerator = _accelerator(recipe.precision)
-    if recipe.clips % accelerator.num_processes:
-        raise ValueError(
-            f"`clips` must be a multiple of the {accelerator.num_processes} processes, got {recipe.clips}."
-        )
+    _check(recipe, accelerator.num_processes, start)
     paths = shard_paths(data)
     held_out = [] if validation is None else shard_paths(validation)
     run = _Run(out, recipe, config, accelerator.is_main_process, start)
     run.optimiser = torch.optim.AdamW(run.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     step = run.resume()
-    losses = Losses(run.network, run.before if recipe.keep else None)
-    model, optimiser = accelerator.prepare(losses, run.optimiser)
+    model, optimiser = accelerator.prepare(Losses(run.network, run.before), run.optimiser)
     batches = _batches(paths, recipe, step, accelerator)
     meter = _Meter(recipe)
     errors: dict[str, float] = {}
@@ -115,6 +111,13 @@ def train(
         if accelerator.is_main_process:
             errors = _kept(run, recipe, step, meter, held_out) or errors
     return errors
+
+
+def _check(recipe: Recipe, processes: int, start: Path | None) -> None:
+    if recipe.clips % processes:
+        raise ValueError(f"`clips` must be a multiple of the {processes} processes, got {recipe.clips}.")
+    if recipe.keep and start is None:
+        raise ValueError("`keep` keeps what weights to start from have learnt: give `start`.")
 
 
 def _kept(run: _Run, recipe: Recipe, step: int, meter: _Meter, held_out: list[Path]) -> dict[str, float]:
@@ -236,9 +239,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.out, self.recipe, self.config, self.main = out, recipe, config, main
         self.network = starting_network(config, start)
-        if recipe.keep and start is None:
-            raise ValueError("`keep` keeps what weights to start from have learnt: give `start`.")
-        self.before = deepcopy(self.network).eval().requires_grad_(False)
+        self.before = deepcopy(self.network).eval().requires_grad_(False) if recipe.keep else None
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.best = math.inf
         self.optimiser: torch.optim.Optimizer

@@ -174,7 +174,8 @@ def test_how_far_things_are_lifted_is_counted_in_the_world():
 
 def test_keeping_takes_weights_to_start_from(data, tmp_path):
     with pytest.raises(ValueError, match="learnt: give `start`"):
-        train(data, tmp_path, replace(RECIPE, keep=True), CONFIG)
+        train(data, tmp_path / "out", replace(RECIPE, keep=True), CONFIG)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_checkpoint_is_exported_calibrated_and_measured(run, data, tmp_path):
