@@ -35,6 +35,7 @@ class ClipRecipe:
         support: Share of clips that are given the plane that things stand on.
         augment: Whether to degrade and mirror pictures, and to blur what is known of the plane.
         windows: Share of clips that are cut out around a thing, if augmented.
+        own_windows: The same of a user's scenes, where few things matter.
         size: Side that pictures are resized to [px]; None leaves them as they are rendered.
     """
 
@@ -45,6 +46,7 @@ class ClipRecipe:
     support: float = 0.6
     augment: bool = True
     windows: float = 0.5
+    own_windows: float = 0.85
     size: int | None = None
 
 
@@ -117,9 +119,10 @@ def draw_clip(
     chosen = rng.integers(0, shard["rgb"].shape[1], recipe.frames)
     clip = {key: np.array(shard[key][scene, chosen]) for key in _FRAME_KEYS}
     clip["depth"] = clip["depth"].astype(np.float32)
-    followed = int(shard["followed"][scene]) if "followed" in shard else 0
+    own = "followed" in shard
+    followed = int(shard["followed"][scene]) if own else 0
     size = recipe.size or len(shard["rgb"][scene, 0])
-    if recipe.augment and rng.random() < recipe.windows:
+    if recipe.augment and rng.random() < (recipe.own_windows if own else recipe.windows):
         clip = cut_windows(clip, _THINGS, rng, size, followed)
     clip = resize(clip, size)
     ordered = [(a, b) for a in range(recipe.frames) for b in range(recipe.frames) if a != b]
@@ -127,7 +130,7 @@ def draw_clip(
     clip["first"], clip["second"] = pairs.T
     labels = [_pair_labels(clip, a, b, rng, recipe.queries, followed) for a, b in pairs]
     clip |= {key: np.stack([label[key] for label in labels]) for key in labels[0]}
-    clip["own"] = np.array("followed" in shard)
+    clip["own"] = np.array(own)
     del clip["world_from_body"]
     return _given(clip, float(shard["support"][scene]), rng, recipe)
 

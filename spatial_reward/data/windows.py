@@ -13,7 +13,7 @@ from spatial_reward.models.spatialnet_window import window_side
 
 NARROWEST = 0.375  # of a picture's side that a window keeps, or less, so that it is not enlarged
 AS_CHOSEN = 0.6  # of the windows that have the side which the model would choose
-FOLLOWED = 0.6  # of the windows that are cut around what is followed, where that is told
+FOLLOWED = 0.85  # of the windows that are cut around what is followed, where that is told
 _JITTER = 0.2  # of a window's side that a thing is off its middle
 _SMOOTH = {"rgb": cv2.INTER_AREA, "depth": cv2.INTER_NEAREST_EXACT, "body": cv2.INTER_NEAREST_EXACT}
 
