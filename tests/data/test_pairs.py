@@ -108,6 +108,22 @@ def test_mirrored_clips_keep_labels_on_their_surface():
     assert mirrored
 
 
+def test_a_user_s_scenes_are_seen_through_windows_as_often_as_is_said_of_them():
+    general = board()
+    own = general | {"followed": np.array([1], np.uint8)}
+    own_only = ClipRecipe(queries=4, windows=0.0, own_windows=1.0, size=SIZE // 2)
+
+    def magnified(shard, recipe, seed):
+        clip = draw_clip(shard, 0, np.random.default_rng(seed), recipe)
+        return clip["intrinsics"][0, 0, 0] > 1.01 * FOCAL / 2
+
+    assert not any(magnified(general, own_only, seed) for seed in range(10))
+    assert any(magnified(own, own_only, seed) for seed in range(10))
+    general_only = ClipRecipe(queries=4, windows=1.0, own_windows=0.0, size=SIZE // 2)
+    assert any(magnified(general, general_only, seed) for seed in range(10))
+    assert not any(magnified(own, general_only, seed) for seed in range(10))
+
+
 def test_a_view_of_nothing_gives_no_visible_point():
     shard = board()
     shard["depth"][:], shard["body"][:] = np.nan, SKY
