@@ -118,7 +118,9 @@ def read_model(path: Path) -> Any:
         return load_mujoco().MjModel.from_xml_path(str(path))
     except ValueError as error:
         reason = " ".join(str(error).split())  # MuJoCo says it in several lines
-        raise ValueError(f"MuJoCo cannot read {str(path)!r}: {reason}") from error
+        raise ValueError(
+            f"MuJoCo cannot read {str(path)!r}: {reason}. Mend the file, or give another."
+        ) from error
 
 
 def _ranges(model: Any) -> tuple[Array, Array]:

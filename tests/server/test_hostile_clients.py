@@ -181,12 +181,13 @@ def test_bodies_that_come_drop_by_drop_do_not_shut_others_out(guarded):
 
 
 def receive_until(words, connection):
-    """Receive until these words have come."""
+    """Receive until these words have come; return all that came."""
     received = b""
     while words not in received:
         more = connection.recv(1000)
         assert more, f"hung up after {received!r}"
         received += more
+    return received
 
 
 def test_who_is_refused_early_may_ask_again_on_the_same_connection(guarded):
@@ -197,7 +198,7 @@ def test_who_is_refused_early_may_ask_again_on_the_same_connection(guarded):
         receive_until(b"missing or wrong", connection)
         connection.sendall(body)
         connection.sendall(head_of(len(body), "authorization: Bearer sesame\r\n") + body)
-        receive_until(b" 200 ", connection)
+        assert b" 200 " in receive_until(b" 200 ", connection)
 
 
 def test_a_body_that_ends_late_does_not_let_a_connection_rest_for_ever(guarded):

@@ -42,7 +42,7 @@ def open_episodes(path: str | Path, format: str | None = None, **options: Any) -
     """
     root = Path(path)
     if not root.exists():
-        raise FileNotFoundError(f"There is no dataset at {root}.")
+        raise FileNotFoundError(f"There is no dataset at {root}: give the folder or file of one.")
     format = format or recognise(root)
     if format not in FORMATS:
         raise ValueError(f"Unknown format {format!r}. Known formats: {', '.join(FORMATS)}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -32,10 +34,11 @@ def read_records(path: Path, model: Any) -> list[Record]:
         "time": (),
     }
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name], float) for name in shapes if name in file}
-    except (ValueError, OSError, AttributeError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is no .npz file of numbers: {error}") from error
+        arrays = _arrays(path, shapes)
+    except (ValueError, OSError, TypeError, BadZipFile) as error:
+        raise ValueError(
+            f"{str(path)!r} is no .npz file of numbers: write one with `numpy.savez`, `qpos` (T, {model.nq})."
+        ) from error
     if "qpos" not in arrays:
         raise ValueError(f"{str(path)!r} has no `qpos` (T, {model.nq}).")
     several = arrays["qpos"].ndim == 3
@@ -49,6 +52,13 @@ def read_records(path: Path, model: Any) -> list[Record]:
             )
     episodes = range(leading[0]) if several else [slice(None)]
     return [{name: values[episode] for name, values in arrays.items()} for episode in episodes]
+
+
+def _arrays(path: Path, names: Iterable[str]) -> Record:
+    """Read those of the arrays that are there."""
+    ZipFile(path).close()  # raises where the file is empty, cut short or something else
+    with np.load(path, allow_pickle=False) as file:
+        return {name: np.asarray(file[name], float) for name in names if name in file}
 
 
 def finite_states(record: Record) -> Record:

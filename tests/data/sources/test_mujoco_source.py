@@ -387,10 +387,12 @@ def test_recordings_that_do_not_fit_are_refused(arm, tmp_path, changes, words):
 
 
 def test_files_that_are_no_recording_are_refused(arm, tmp_path):
-    (tmp_path / "text.npz").write_text("no numbers")
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
-    with pytest.raises(ValueError, match=r"is no \.npz file of numbers"):
-        MuJoCo(xml=arm, states="recorded", recorded=tmp_path / "text.npz")
+    whole = recording(tmp_path / "whole.npz").read_bytes()
+    for damaged in (b"no numbers", b"", whole[: len(whole) // 2]):
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"is no \.npz file of numbers: write one with"):
+            MuJoCo(xml=arm, states="recorded", recorded=tmp_path / "damaged.npz")
     with pytest.raises(ValueError, match=r"has no `qpos` \(T, 16\)"):
         MuJoCo(xml=arm, states="recorded", recorded=tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError, match="no such file"):
@@ -428,7 +430,7 @@ def test_files_that_are_no_model_are_refused(tmp_path):
     (tmp_path / "empty.xml").write_text("<mujoco/>")
     with pytest.raises(ValueError, match=r"MuJoCo cannot read '.*broken.xml'") as told:
         MuJoCo(xml=tmp_path / "broken.xml")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(told.value) and "Mend the file" in str(told.value)
     with pytest.raises(ValueError, match="the model has no geoms"):
         MuJoCo(xml=tmp_path / "empty.xml")
     with pytest.raises(FileNotFoundError, match="There is no MJCF file"):
