@@ -44,12 +44,15 @@ def empty_folder(tmp_path, monkeypatch):
 def test_page_runs(page, empty_folder):
     prepare.folder(name_of(page), empty_folder)
     names = {"__name__": "__main__"} | prepare.names(name_of(page))
+    ran = 0
     for block in blocks(page):
         if block.language == "python":
             run_python(block, page, names)
+            ran += 1
         for words in commands(block):
             if can_draw() or not any(word.startswith("screenshot=") for word in words):
-                run_command(page, block, words)
+                ran += run_command(page, block, words)
+    assert ran, f"nothing of {page} is run: take it out of the pages that are"
 
 
 def run_python(block: Block, page, names):
@@ -57,9 +60,10 @@ def run_python(block: Block, page, names):
     exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
 
 
-def run_command(page, block: Block, words):
+def run_command(page, block: Block, words) -> bool:
+    """Run a command; return whether it is one that is run here."""
     if reason(page, block, words):
-        return
+        return False
     ours = of_package(words)
     if ours and ours[0] == "serve":
         serve(smaller(page, ours))
@@ -74,6 +78,7 @@ def run_command(page, block: Block, words):
     else:
         assert words[0] == "python", f"{words}: run it here, or say in docs_sizes.NOT_RUN why not"
         run_program(smaller(page, words[1:]))
+    return True
 
 
 def reason(page, block: Block, words) -> str:
