@@ -40,6 +40,9 @@ DENIED = 1.5  # how much more what is contradicted counts than what agrees
 SEEN_AGAIN = 0.15  # share of the picture that must agree with the camera's motion,
 UNDENIED = 0.87  # and that share of what agrees or is contradicted,
 UNDENIED_BY_THINGS = 0.75  # the same of what stands on the ground, some of which may move,
+BEHIND = 0.8  # share of the highest rank that a motion must have to be taken instead, being credible
+UNDENIED_WITHOUT_RIVAL = 0.8  # the same of everything, where the rank of the second best motion
+FAR_BEHIND = 0.6  # is under this share of the best one's
 RIVAL = 0.05  # and by so much more, among what both show, than with any motion
 COMPARABLE = 0.75  # share of the evidence, at least, of such a motion,
 ELSEWHERE = 0.1  # [m] by which it puts what is seen elsewhere;
@@ -67,15 +70,15 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     if not any(one.fit.agreeing >= AGREEING and one.fit.contradicted <= SURELY for one in laid):
         starts = [_swing(pictures.there.region, pictures.there.sight.up, angle) for angle in SWINGS]
         starts += _likeliest(pictures)
-        laid += [_laid(pictures, start, wide=True) for start in starts]
-    best = max(laid, key=lambda one: (one.credible, _rank(one.fit)))
+        laid += [_laid(pictures, start, wide=wide) for start in starts for wide in (True, False)]
+    best = _best(laid)
     spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
     return replace(
         matches,
         b_from_a=best.motion,
         covariance=spread,
         centre=transform(best.motion, pictures.there.region.points).mean(axis=0),
-        valid=best.credible and _sharp(spread) and not _rivalled(pictures, best, laid),
+        valid=_sharp(spread) and _told(pictures, best, laid),
     )
 
 
@@ -109,13 +112,19 @@ class _Laid(NamedTuple):
 
 
 def _pictures(reference: View, current: View) -> _Pictures | None:
-    """Prepare two pictures to be laid onto one another; None where nothing was measured in one."""
+    """Prepare two pictures to be laid onto one another; None where nothing was measured in one.
+
+    Where nothing or but one thing stands out, floors are not taken for steep, which holds them where
+    they are: nothing else tells whether the camera moved or that thing, and what may have stayed, has stayed.
+    """
     up, first, second = reference.camera.camera_from_world[:3, 2], whole(reference), whole(current)
     if first is None or second is None:
         return None
+    telling = _telling(first, reference)
+    reference, current = (replace(view, steep=telling is not first) for view in (reference, current))
     there = _Way(first, Sight(current, np.eye(4), up))
     back = _Way(second, Sight(reference, np.eye(4), np.full(3, np.nan)))  # its pose is not known
-    return _Pictures(there, back, _telling(first, reference))
+    return _Pictures(there, back, telling)
 
 
 def _telling(everything: Region, view: View) -> Region:
@@ -150,13 +159,28 @@ def _sharp(spread: Array) -> bool:
     return bool(np.diag(spread)[3:].max() < VAGUE**2)
 
 
-def _rivalled(pictures: _Pictures, best: _Laid, laid: list[_Laid]) -> bool:
-    """Tell whether another motion fits as well in what both show, or better in what stands out."""
+def _best(laid: list[_Laid]) -> _Laid:
+    """Return the motion of the highest rank, or the best credible one if its rank is not much lower."""
+    first = max(laid, key=lambda one: _rank(one.fit))
+    credible = [one for one in laid if one.credible and _rank(one.fit) > BEHIND * _rank(first.fit)]
+    return max(credible, key=lambda one: _rank(one.fit), default=first)
+
+
+def _told(pictures: _Pictures, best: _Laid, laid: list[_Laid]) -> bool:
+    """Tell whether a motion is credible and has no rival, or fits so much better that things have moved."""
     points = pictures.there.region.points
     here = transform(best.motion, points)
     others = [
         one for one in laid if np.linalg.norm(transform(one.motion, points) - here, axis=1).mean() > ELSEWHERE
     ]
+    if best.credible and not _rivalled(best, laid, others):
+        return True
+    second = max((_rank(one.fit) for one in others), default=np.inf)
+    return believed(best.fit, UNDENIED_WITHOUT_RIVAL) and second < FAR_BEHIND * _rank(best.fit)
+
+
+def _rivalled(best: _Laid, laid: list[_Laid], others: list[_Laid]) -> bool:
+    """Tell whether one of the others fits as well in what both show, or better in what stands out."""
     least = COMPARABLE * _rank(best.fit)
     rivals = [one for one in others if one.credible and _rank(one.fit) > least]
     told = any(_rank(one.telling) > _rank(best.telling) for one in rivals)

@@ -13,6 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from spatial_reward.camera import Array, Camera
+from spatial_reward.models.depth_slope import one_sided
 from spatial_reward.models.ground import FLAT, ground_level
 from spatial_reward.models.sensor_noise import measured_noise, smoothed
 from spatial_reward.types import Frame
@@ -40,12 +41,14 @@ class View:
         colour: (H, W, 3) slightly blurred Lab colour, lightness scaled down.
         depth: (H, W) [m], NaN where unknown; slightly averaged where it is noisy.
         noise: [1/m] of the depth: times its square, its standard deviation [m]; 0 where it was drawn.
+        steep: Whether depth may slope more than things at hand do: floors and walls, seen at a grazing angle.
     """
 
     camera: Camera
     colour: Images
     depth: Images
     noise: float = 0.0
+    steep: bool = False
 
     @classmethod
     def of(cls, frame: Frame) -> View:
@@ -94,7 +97,10 @@ class View:
             index + np.array([[1], [-1], [width], [-width]]), axis=0, mode="clip"
         )
         slope = np.stack([beside[0] - beside[1], beside[2] - beside[3]], axis=-1, dtype=np.float32)
-        return self._layers[index, 0], slope / np.float32(2)
+        slope, here = slope / np.float32(2), self._layers[index, 0]
+        if self.steep:
+            slope[:, 0] = one_sided(here, beside[..., 0])
+        return here, slope
 
     @cached_property
     def points(self) -> Array:

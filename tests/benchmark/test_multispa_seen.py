@@ -56,8 +56,9 @@ def test_pictures_are_drawn_where_missing_and_depth_is_measured(rgbd):
     assert results["depth"] is True and results["poses"] == "hidden"
 
 
-def test_the_report_shows_the_best_and_the_worst_answers(rgbd):
-    out = rgbd[0]
+def test_the_report_shows_the_best_and_the_worst_answers(small, tmp_path):
+    out = tmp_path / "guessed"  # half right, half wrong
+    measured(out, "model=random", "count=2", "report=true", *small)
     lines = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
     cases = chosen_cases(lines)
     assert {case.which for case in cases} == {"best", "worst"}

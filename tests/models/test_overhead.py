@@ -1,12 +1,16 @@
 """Two pictures of a table are brought together whatever the cameras did between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spatial_reward.camera import Camera, look_at
+from spatial_reward.models.depth_slope import one_sided
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.overhead import overhead_motions
-from spatial_reward.models.region import View
+from spatial_reward.models.region import View, whole
+from spatial_reward.models.registration import Sight, align
 from spatial_reward.models.rgbd import RGBD
 from spatial_reward.types import Frame, PixelPoint, Question
 
@@ -67,6 +71,29 @@ def test_a_wide_baseline_is_measured(angle):
     fit = ego_motion(first, second)
     turn, shift = off(fit.b_from_a, truth)
     assert fit.valid and turn < 2.5 and shift < 0.015
+
+
+@pytest.mark.parametrize("shift", [(0.02, 0.0, 0.0), (-0.02, 0.0, 0.0), (0.015, 0.015, 0.0)])
+def test_a_grazed_floor_slides_along_itself(shift):
+    """A bounded slope of depth would hold a floor that slopes more where the alignment began."""
+    first = seen_from((0.0, -1.3, 0.3), (0.0, 0.3, 0.0))
+    start = np.eye(4)
+    start[:3, 3] = first.camera.camera_from_world[:3, :3] @ shift
+    missed = {}
+    for steep in (False, True):
+        view = replace(View.of(first), steep=steep)
+        sight = Sight(view, np.eye(4), first.camera.camera_from_world[:3, 2])
+        motion, _ = align(whole(view), sight, start, steps=20, turn=True)
+        missed[steep] = np.linalg.norm(motion[:3, 3])
+    assert missed[True] < 0.002 < 0.005 < missed[False]  # [m]
+
+
+def test_a_slope_is_that_of_the_surface_beside_an_edge():
+    depth = np.concatenate([2 + 0.03 * np.arange(4), 1 - 0.02 * np.arange(4)]).astype(np.float32)
+    beside = np.stack([depth[2:], depth[:-2], depth[1:-1], depth[1:-1]])
+    np.testing.assert_allclose(one_sided(depth[1:-1], beside)[:, 0], [0.03] * 3 + [-0.02] * 3, atol=1e-6)
+    beside[1, 2] = np.nan
+    assert np.isnan(one_sided(depth[1:-1], beside)[2, 0])
 
 
 def test_without_depth_there_is_no_plane():
