@@ -9,34 +9,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array, invert, rigid, transform
+from spatial_reward.camera import Array, invert, transform
 from spatial_reward.geometry import depth_noise, fit_rigid, lift, sample_depth
 from spatial_reward.geometry.procrustes import RigidFit
-from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models.ego_pictures import Pictures, laid_onto, prepare
+from spatial_reward.models.ego_search import DENIED, likeliest
 from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import CORRELATION
-from spatial_reward.models.ground import ground_level
-from spatial_reward.models.overhead import overhead_motions
-from spatial_reward.models.region import Region, View, whole
-from spatial_reward.models.registration import Sight, Support, align, support
-from spatial_reward.models.relocation import apart, shares
+from spatial_reward.models.region import View
+from spatial_reward.models.registration import Support, support
 from spatial_reward.types import Frame
 
 RATIO = 0.8  # of the distances to the best and second best feature, under which a match is distinct
 ROUND_TRIP = 1.0  # [px] that a tracked corner may miss its start when tracked back
 MATCH_STD = 0.5  # [px]
-OFF_GROUND = 0.008  # [m] from which something stands on the ground,
-SCATTERED = 0.07  # [m] from which it is more than one thing,
-MOST = 5.0  # and how much more it then counts, at most
-STEPS = 20  # of an alignment, at most
-SWINGS = np.radians([-12.0, -6.0, 6.0, 12.0])  # [rad] that are tried where nothing matches
-PROBES = 150  # points of the picture that motions seen from above are judged by,
-COARSE = 0.015  # [m] that these are off,
-FEW = 12  # how many of them are laid onto the picture,
-SPACED = 0.05  # and how far [m] they put what is seen from one another
 AGREEING = 0.7  # share of the picture that agrees with a motion,
 SURELY = 0.03  # and the share that contradicts it, from which no other is looked for
-DENIED = 1.5  # how much more what is contradicted counts than what agrees
 SEEN_AGAIN = 0.15  # share of the picture that must agree with the camera's motion,
 UNDENIED = 0.87  # and that share of what agrees or is contradicted,
 UNDENIED_BY_THINGS = 0.75  # the same of what stands on the ground, some of which may move,
@@ -46,6 +34,8 @@ FAR_BEHIND = 0.6  # is under this share of the best one's
 RIVAL = 0.05  # and by so much more, among what both show, than with any motion
 COMPARABLE = 0.75  # share of the evidence, at least, of such a motion,
 ELSEWHERE = 0.1  # [m] by which it puts what is seen elsewhere;
+MANY = 40  # matches from which they are not of things that look alike
+STAYED = 0.05  # [m] up to which one is still where it began
 VAGUE = 0.1  # [m] what is known no better than this is not measured
 
 
@@ -61,16 +51,14 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
     """
     matches = _fit_matches(reference, current)
     even = evened(reference, current, matches.b_from_a if matches.valid else np.eye(4))
-    pictures = _pictures(View.of(reference), View.of(even))
+    pictures = prepare(View.of(reference), View.of(even))
     if pictures is None:
         return RigidFit.unknown(len(matches.inliers))
-    laid = [_laid(pictures, np.eye(4))]
-    if matches.valid:
-        laid.append(_laid(pictures, matches.b_from_a))
-    if not any(one.fit.agreeing >= AGREEING and one.fit.contradicted <= SURELY for one in laid):
-        starts = [_swing(pictures.there.region, pictures.there.sight.up, angle) for angle in SWINGS]
-        starts += _likeliest(pictures)
-        laid += [_laid(pictures, start, wide=wide) for start in starts for wide in (True, False)]
+    starts = [np.eye(4), matches.b_from_a] if matches.valid else [np.eye(4)]
+    laid = [_laid(pictures, start) for start in starts]
+    told = starts if matches.inliers.sum() >= MANY else starts[:1]
+    if not any(_surely(pictures, *one) for one in zip(told, laid, strict=False)):
+        laid += [_laid(pictures, start) for start in likeliest(pictures, starts)]
     best = _best(laid)
     spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
     return replace(
@@ -80,21 +68,6 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
         centre=transform(best.motion, pictures.there.region.points).mean(axis=0),
         valid=_sharp(spread) and _told(pictures, best, laid),
     )
-
-
-class _Way(NamedTuple):
-    """All that one picture shows, to be found in the other one."""
-
-    region: Region
-    sight: Sight
-
-
-class _Pictures(NamedTuple):
-    """From the first picture to the second, and back."""
-
-    there: _Way
-    back: _Way
-    telling: Region  # the first picture, what stands on the ground weighted more
 
 
 class _Laid(NamedTuple):
@@ -109,37 +82,6 @@ class _Laid(NamedTuple):
     def credible(self) -> bool:
         """Whether both judgments believe it."""
         return believed(self.fit) and believed(self.telling, UNDENIED_BY_THINGS)
-
-
-def _pictures(reference: View, current: View) -> _Pictures | None:
-    """Prepare two pictures to be laid onto one another; None where nothing was measured in one.
-
-    Where nothing or but one thing stands out, floors are not taken for steep, which holds them where
-    they are: nothing else tells whether the camera moved or that thing, and what may have stayed, has stayed.
-    """
-    up, first, second = reference.camera.camera_from_world[:3, 2], whole(reference), whole(current)
-    if first is None or second is None:
-        return None
-    telling = _telling(first, reference)
-    reference, current = (replace(view, steep=telling is not first) for view in (reference, current))
-    there = _Way(first, Sight(current, np.eye(4), up))
-    back = _Way(second, Sight(reference, np.eye(4), np.full(3, np.nan)))  # its pose is not known
-    return _Pictures(there, back, telling)
-
-
-def _telling(everything: Region, view: View) -> Region:
-    """Weigh what stands on the ground more: the bare ground would fit anywhere.
-
-    A single thing tells nothing, it may have moved itself.
-    """
-    height = transform(view.camera.world_from_camera, everything.points)[:, 2]
-    noise = everything.noise * everything.points[:, 2] ** 2  # [m]
-    standing = np.abs(height - ground_level(height)) > np.hypot(OFF_GROUND, 2 * noise)
-    if not standing.any() or everything.points[standing].std(axis=0).max() < SCATTERED:
-        return everything
-    more = np.clip((~standing).sum() / max(standing.sum(), 1), 1.0, MOST)
-    weight = np.where(standing, more, 1.0)
-    return replace(everything, weight=weight / weight.sum())
 
 
 def believed(fit: Support, undenied: float = UNDENIED) -> bool:
@@ -166,25 +108,34 @@ def _best(laid: list[_Laid]) -> _Laid:
     return max(credible, key=lambda one: _rank(one.fit), default=first)
 
 
-def _told(pictures: _Pictures, best: _Laid, laid: list[_Laid]) -> bool:
-    """Tell whether a motion is credible and has no rival, or fits so much better that things have moved."""
+def _surely(pictures: Pictures, start: Array, laid: _Laid) -> bool:
+    """Tell whether a motion fits so well, where it began, that no other need be looked for."""
+    near = _apart(pictures, start, laid.motion) < STAYED
+    return near and laid.fit.agreeing >= AGREEING and laid.fit.contradicted <= SURELY
+
+
+def _apart(pictures: Pictures, first: Array, second: Array) -> float:
+    """Return how far [m] two motions (4, 4) put what is seen from one another, on average."""
     points = pictures.there.region.points
-    here = transform(best.motion, points)
-    others = [
-        one for one in laid if np.linalg.norm(transform(one.motion, points) - here, axis=1).mean() > ELSEWHERE
-    ]
-    if best.credible and not _rivalled(best, laid, others):
+    return float(np.linalg.norm(transform(first, points) - transform(second, points), axis=1).mean())
+
+
+def _told(pictures: Pictures, best: _Laid, laid: list[_Laid]) -> bool:
+    """Tell whether a motion is credible and has no rival, or fits so much better that things have moved."""
+    others = [one for one in laid if _apart(pictures, one.motion, best.motion) > ELSEWHERE]
+    resting = best is laid[0] and _apart(pictures, best.motion, np.eye(4)) < STAYED
+    if best.credible and not _rivalled(best, laid, others, resting):
         return True
     second = max((_rank(one.fit) for one in others), default=np.inf)
     return believed(best.fit, UNDENIED_WITHOUT_RIVAL) and second < FAR_BEHIND * _rank(best.fit)
 
 
-def _rivalled(best: _Laid, laid: list[_Laid], others: list[_Laid]) -> bool:
+def _rivalled(best: _Laid, laid: list[_Laid], others: list[_Laid], resting: bool) -> bool:
     """Tell whether one of the others fits as well in what both show, or better in what stands out."""
     least = COMPARABLE * _rank(best.fit)
     rivals = [one for one in others if one.credible and _rank(one.fit) > least]
     told = any(_rank(one.telling) > _rank(best.telling) for one in rivals)
-    if best is laid[0]:  # at rest: what may have stayed, has stayed
+    if resting:  # what may have stayed, has stayed
         return told
     return told or any(_share(one.fit) > _share(best.fit) - RIVAL for one in rivals if one is not laid[0])
 
@@ -194,31 +145,14 @@ def _share(fit: Support) -> float:
     return _rank(fit) / max(1 - fit.unseen - fit.hidden, 1e-6)
 
 
-def _laid(pictures: _Pictures, start: Array, wide: bool = False) -> _Laid:
+def _laid(pictures: Pictures, start: Array) -> _Laid:
     """Improve a motion, and judge it both ways."""
-    there, back = pictures.there, pictures.back
-    motion, information = align(pictures.telling, there.sight, start, steps=STEPS, turn=True, wide=wide)
-    returned = support(*back, invert(motion))
-    fits = [support(region, there.sight, motion) for region in (there.region, pictures.telling)]
+    motion, information = laid_onto(pictures, start)
+    returned = support(*pictures.back, invert(motion))
+    fits = [
+        support(region, pictures.there.sight, motion) for region in (pictures.there.region, pictures.telling)
+    ]
     return _Laid(motion, information, *(Support(*np.mean([fit, returned], axis=0).tolist()) for fit in fits))
-
-
-def _likeliest(pictures: _Pictures) -> list[Array]:
-    """Return a few motions (4, 4) over a table: those that agree best with what is seen, both ways."""
-    there, back = _Way(pictures.telling, pictures.there.sight), pictures.back
-    motions = overhead_motions(back.sight.view, there.sight.view, there.sight.up)
-    if not motions:
-        return []
-    tried = np.asarray(np.stack(motions), float)
-    returns = np.asarray(np.linalg.inv(tried), float)
-    like, contradicted, _ = shares(*there, tried, PROBES, COARSE) + shares(*back, returns, PROBES, COARSE)
-    return apart(there.region, tried[np.argsort(DENIED * contradicted - like)], FEW, SPACED)
-
-
-def _swing(everything: Region, up: Array, angle: float) -> Array:
-    """Return the motion (4, 4) of a camera that turns [rad] around the middle of what it sees."""
-    turn, centre = rotation_matrix(angle * up), everything.origin
-    return rigid(turn, centre - turn @ centre)
 
 
 def _fit_matches(reference: Frame, current: Frame) -> RigidFit:

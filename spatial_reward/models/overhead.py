@@ -32,6 +32,11 @@ THING_CELL = 0.012  # [m] between neighbouring points of one thing
 FEWEST = 12  # points of a thing
 WITHIN = 3.0  # [m] of the middle of a picture that things are looked for
 PAIRS = 12  # of things that look alike
+CONSTELLATIONS = 400  # of two things and two others, at most:
+NEIGHBOURS = 0.05  # [m] that two things are from one another, at least,
+MOVED = 0.05  # [m] by which the distance of the others may differ,
+STRETCHED = 0.01  # [m] of that which are worth one unit of difference
+ALIKE = 6.0  # and units by which both may look different
 
 
 class Cloud(NamedTuple):
@@ -134,18 +139,35 @@ def _matches(first: Cloud, second: Cloud, plane_from_first: Array, plane_from_se
     (first_middle, reach), (second_middle, far) = _extent(here), _extent(there)
     cell = float(np.clip(2.2 * max(reach, far) / SIDE, 0.006, 0.05))
     mine = np.conj(_spectra(here.places - first_middle, here.looks, cell))
-    pairs = _pairs(_things(here), _things(there))
-    found = []
+    things, others = _things(here), _things(there)
+    pairs = _pairs(things, others)
+    placed = _constellations(things, others)
     for angle in np.radians(np.arange(0, 360, TURN)):
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = _turn(angle)
         theirs = _spectra((there.places - second_middle) @ turn.T, there.looks, cell)
         shifts = [first_middle - turn @ second_middle - shift * cell for shift in _best_shifts(mine, theirs)]
         shifts += [first_place - turn @ second_place for first_place, second_place in pairs]
-        for shift in shifts:
-            first_from_second = np.eye(4)  # between the planes
-            first_from_second[:2, :2], first_from_second[:2, 3] = turn, shift
-            found.append(invert(plane_from_second) @ invert(first_from_second) @ plane_from_first)
-    return found
+        placed += [_Placed(turn, shift) for shift in shifts]
+    second_from_plane = invert(plane_from_second)
+    return [second_from_plane @ invert(one.motion) @ plane_from_first for one in placed]
+
+
+class _Placed(NamedTuple):
+    """How the second map lies on the first: a turn (2, 2) and a shift (2,) [m]."""
+
+    turn: Array
+    shift: Array
+
+    @property
+    def motion(self) -> Array:
+        """The motion (4, 4) from plane to plane."""
+        motion = np.eye(4)
+        motion[:2, :2], motion[:2, 3] = self
+        return motion
+
+
+def _turn(angle: float) -> Array:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def _things(laid: _Laid) -> _Laid:
@@ -171,6 +193,29 @@ def _pairs(first: _Laid, second: _Laid) -> list[tuple[Array, Array]]:
     order = np.argsort(unlike, axis=None)[:PAIRS]
     rows, columns = np.unravel_index(order, unlike.shape)
     return [(first.places[i], second.places[j]) for i, j in zip(rows, columns, strict=True)]
+
+
+def _constellations(first: _Laid, second: _Laid) -> list[_Placed]:
+    """Lay two things onto two others that look alike and are as far from one another, the likeliest first."""
+    unlike = np.linalg.norm(first.looks[:, None] - second.looks[None], axis=-1)
+    (i, j), (k, m) = (
+        np.triu_indices(len(first.places), 1),
+        np.nonzero(~np.eye(len(second.places), dtype=bool)),
+    )
+    here, there = first.places[j] - first.places[i], second.places[m] - second.places[k]
+    lengths, others = (np.linalg.norm(one, axis=1) for one in (here, there))
+    stretched = np.abs(lengths[:, None] - others)
+    looks = unlike[i][:, k] + unlike[j][:, m]
+    fits = (stretched < MOVED) & (lengths[:, None] > NEIGHBOURS) & (looks < ALIKE)
+    rows, columns = np.nonzero(fits)
+    order = np.argsort((looks + stretched / STRETCHED)[fits])[:CONSTELLATIONS]
+    placed = []
+    for row, column in zip(rows[order], columns[order], strict=True):
+        turn = _turn(np.arctan2(*here[row][::-1]) - np.arctan2(*there[column][::-1]))
+        middle = (first.places[i[row]] + first.places[j[row]]) / 2
+        other = (second.places[k[column]] + second.places[m[column]]) / 2
+        placed.append(_Placed(turn, middle - turn @ other))
+    return placed
 
 
 def _extent(laid: _Laid) -> tuple[Array, float]:

@@ -157,7 +157,7 @@ def grow(view: View, pixel: tuple[float, float]) -> Region | None:
     rows, columns = np.nonzero(mask)
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     others = _thing(view, mask, reachable) & ~mask
-    rows, columns = np.concatenate([_pixels(mask, POINTS), _pixels(others, OTHERS)], axis=1)
+    rows, columns = np.concatenate([spread_pixels(mask, POINTS), spread_pixels(others, OTHERS)], axis=1)
     points = view.points[rows, columns]
     weight = np.exp(-0.5 * (np.linalg.norm(points - origin, axis=1) / NEAR) ** 2)
     own = mask[rows, columns]
@@ -214,7 +214,7 @@ def footprint(camera: Camera, point: Array) -> float:
     return float(abs(point[2]) / camera.intrinsics[0, 0])
 
 
-def _pixels(mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+def spread_pixels(mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """Return rows and columns (2, n) of pixels of a mask, `count` of them at most, spread evenly."""
     found = np.stack(np.nonzero(mask))
     return found[:, np.linspace(0, found.shape[1] - 1, min(count, found.shape[1])).astype(int)]
@@ -225,7 +225,7 @@ def whole(view: View, count: int = 1000) -> Region | None:
     mask = np.isfinite(view.depth)
     if not mask.any():
         return None
-    rows, columns = _pixels(mask, count)
+    rows, columns = spread_pixels(mask, count)
     points = view.points[rows, columns]
     return Region(
         mask=mask,
@@ -251,7 +251,7 @@ def _thing(view: View, mask: NDArray[np.bool_], reachable: NDArray[np.bool_]) ->
         above = height - ground_level(height) > np.hypot(FLAT, 2 * view.noise * view.depth**2)
     if (mask & above).sum() < STANDING * mask.sum():
         return mask
-    labels = _labels(view, above, similar=np.inf)
+    labels = patches(view, above, similar=np.inf)
     main = int(np.argmax(np.bincount(labels[mask & above])))
     thing: NDArray[np.bool_] = mask | (above & (labels == main))
     return thing
@@ -259,12 +259,12 @@ def _thing(view: View, mask: NDArray[np.bool_], reachable: NDArray[np.bool_]) ->
 
 def _connected(view: View, inside: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
     """Return the pixels joined to (row, column) through neighbours of one surface."""
-    labels = _labels(view, inside, similar=SIMILAR)
+    labels = patches(view, inside, similar=SIMILAR)
     mask: NDArray[np.bool_] = labels == _main_label(view, labels, row, column)
     return mask
 
 
-def _labels(view: View, inside: NDArray[np.bool_], *, similar: float) -> NDArray[np.int32]:
+def patches(view: View, inside: NDArray[np.bool_], *, similar: float) -> NDArray[np.int32]:
     """Number the patches (H, W) of neighbours of one surface."""
     height, width = inside.shape
     index = np.arange(height * width).reshape(height, width)

@@ -80,6 +80,11 @@ def tolerance(region: Region, sight: Sight, depth: Array) -> Array:
 
 def support(region: Region, sight: Sight, motion: Array) -> Support:
     """Tell how well the picture agrees with the region moved by `motion` (4, 4)."""
+    return Support(*(judged(region, sight, motion) @ region.weight).tolist())
+
+
+def judged(region: Region, sight: Sight, motion: Array) -> Array:
+    """Tell the same of every point of the region: (5, N), in the order of `Support`."""
     laid = _lay(region, sight, motion)
     allowed, error, colour = (
         1.5 * tolerance(region, sight, laid.seen[:, 2]),
@@ -91,8 +96,7 @@ def support(region: Region, sight: Sight, motion: Array) -> Support:
     unseen = ~laid.inside | (np.isnan(error) & (colour < SAME_COLOUR))
     likeness = np.exp(-0.5 * (error / allowed) ** 2 - 0.5 * (colour / 13) ** 2)
     likeness = np.where(laid.inside & np.isfinite(error), likeness, 0)
-    shares = (likeness, agreeing, hidden, ~(agreeing | hidden | unseen), unseen)
-    return Support(*(region.weight @ np.stack(shares, axis=1)).tolist())
+    return np.stack([likeness, agreeing, hidden, ~(agreeing | hidden | unseen), unseen])
 
 
 def align(

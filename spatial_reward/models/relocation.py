@@ -94,14 +94,14 @@ def shares(region: Region, sight: Sight, motions: Array, probes: int, slack: flo
     return np.asarray(np.stack([like, contradicted, unseen]) @ weight)
 
 
-def apart(region: Region, motions: Array, count: int, least: float = APART) -> list[Array]:
+def apart(region: Region, motions: Array | list[Array], count: int, least: float = APART) -> list[Array]:
     """Return the first `count` motions (4, 4) that put the patch at least so far [m] from one another."""
-    points, kept = region.points[:: max(1, len(region.points) // 20)], list[Array]()
-    for motion in motions:
-        moved = transform(motion, points)
-        gaps = [np.linalg.norm(moved - transform(other, points), axis=1).mean() for other in kept]
-        if min(gaps, default=np.inf) > least:
-            kept.append(motion)
-        if len(kept) == count:
-            break
+    points = region.points[:: max(1, len(region.points) // 20)]
+    found = np.reshape(motions, (-1, 4, 4))
+    moved = np.einsum("kij,nj->kni", found[:, :3, :3], points) + found[:, None, :3, 3]
+    left, kept = np.arange(len(found)), list[Array]()
+    while len(left) and len(kept) < count:
+        kept.append(found[left[0]])
+        gaps = np.linalg.norm(moved[left] - moved[left[0]], axis=-1).mean(axis=1)
+        left = left[gaps > least]
     return kept
