@@ -63,10 +63,10 @@ def estimated_camera_motion(fit: RigidFit, world_from_camera_1: Array) -> Camera
         world_from_camera_1: (4, 4); only the direction of gravity in it matters.
 
     Raises:
-        ValueError: If the fit is not valid.
+        ValueError: If the fit tells no motion. Of one that is not valid but tells some, that is the guess.
     """
-    if not fit.valid:
-        raise ValueError("`fit` is not valid, so it tells no camera motion: check its validity first.")
+    if not np.isfinite(fit.b_from_a).all():
+        raise ValueError("`fit` tells no camera motion: check its validity first.")
     inverse = fit.inverse()
     exact = camera_motion(world_from_camera_1, world_from_camera_1 @ inverse.b_from_a)
     jacobian = np.zeros((5, 6))

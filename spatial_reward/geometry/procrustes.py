@@ -32,7 +32,7 @@ class RigidFit:
     """A rigid motion fitted to matched points.
 
     Attributes:
-        b_from_a: (4, 4) transform from the source's axes to the target's; NaN where not valid.
+        b_from_a: (4, 4) transform from the source's axes to the target's; NaN where nothing tells it.
         covariance: (6, 6) of the small motion [rotation vector rad, translation m] that, applied after
             `b_from_a` about `centre`, would give the truth: p -> centre + Exp(w) (p - centre) + v.
             It holds for independent errors of the points. NaN where nothing tells the noise.

@@ -124,7 +124,7 @@ def _things(view: View) -> NDArray[np.int64]:
     return np.where(above, numbers[labels], 0)
 
 
-def _clearance(noise: float, depth: Array) -> Array:
+def _clearance(noise: float, depth: NDArray[np.floating]) -> Array:
     """Return the height [m] from which something stands on the ground, at depths [m] with their noise."""
     return np.asarray(np.hypot(OFF_GROUND, 2 * noise * depth**2))
 

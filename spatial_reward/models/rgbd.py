@@ -43,7 +43,7 @@ DIRECTIONS = {
 }
 
 
-LOST_CAMERA = "Too few things match to tell how the camera moved."
+LOST_CAMERA = "Too little matches to be sure how the camera moved."
 
 
 class Unanswerable(ValueError):
@@ -131,15 +131,16 @@ class RGBD:
         return depth, np.hypot(std, depth_noise(depth))
 
     def _match(self, question: Question) -> Answer:
-        relative = self._relative(*_pair(question))
-        sight, region, found = self._followed(question, np.eye(4) if relative is None else relative)
+        lost = self._lost(*_pair(question))
+        relative = np.eye(4) if lost else self._relative(*_pair(question))
+        sight, region, found = self._followed(question, relative)
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         pixel = sight.view.camera.pixels(moved)
         inside = bool(sight.view.camera.contains(pixel))
         _, covariance = found.displacement(region, sight, region.origin)
         std = np.sqrt(np.diag(covariance)[:2]) / footprint(sight.view.camera, moved)
         match = (float(pixel[0]), float(pixel[1]))
-        if relative is None:  # the camera has moved, so that nothing stands where it stood
+        if lost:  # the camera has moved, so that nothing stands where it stood
             sure = found.valid and found.how == "searched" and found.support.agreeing >= SURE
             return Answer(pixel, "px", std, valid=sure and inside, match=match)
         return Answer(pixel, "px", std, valid=found.valid and inside, match=match, motion=found.motion)
@@ -152,7 +153,10 @@ class RGBD:
         return Answer(min(offered)[1], "1", 0.0, valid=match.valid, match=match.match)
 
     def _camera(self, question: Question) -> Answer:
-        motion = self._camera_motion(*_pair(question))
+        answer = self._camera_part(question, self._camera_motion(*_pair(question)))
+        return unsure(answer) if self._lost(*_pair(question)) else answer
+
+    def _camera_part(self, question: Question, motion: CameraMotion) -> Answer:
         std = np.sqrt(np.diag(motion.covariance))  # translation [m], yaw, pitch [deg]
         numbers = dict(zip("xyz", motion.translation, strict=True)) | {
             "yaw": motion.yaw,
@@ -172,16 +176,16 @@ class RGBD:
             raise Unanswerable("The camera's motion needs the cameras of both frames.")
         if self.pose == "auto":
             return camera_motion(reference.camera.world_from_camera, current.camera.world_from_camera)
-        fit = self._ego(reference, current)
-        if not fit.valid:
-            raise Unanswerable(LOST_CAMERA)
-        return estimated_camera_motion(fit, reference.camera.world_from_camera)
+        return estimated_camera_motion(
+            self._likeliest(reference, current), reference.camera.world_from_camera
+        )
 
     def _object(self, question: Question) -> Answer:
-        relative = self._relative(*_pair(question))
-        if relative is None:
-            raise Unanswerable(LOST_CAMERA)
-        sight, region, found = self._followed(question, relative)
+        answer = self._moved(question)
+        return unsure(answer) if self._lost(*_pair(question)) else answer
+
+    def _moved(self, question: Question) -> Answer:
+        sight, region, found = self._followed(question, self._relative(*_pair(question)))
         anchor = region.origin if question.anchor is None else np.asarray(question.anchor, float)
         moved = transform(sight.current_from_reference, transform(found.motion, region.origin))
         displacement, covariance = found.displacement(region, sight, anchor)
@@ -207,11 +211,21 @@ class RGBD:
         previous = None if question.previous is None else question.previous.motion
         return sight, region, follow(region, sight, previous)
 
-    def _relative(self, reference: Frame, current: Frame) -> Array | None:
-        """Return `current_from_reference` (4, 4) of the cameras; None where it cannot be told."""
+    def _likeliest(self, reference: Frame, current: Frame) -> RigidFit:
+        """Return how the camera moved most likely, whether that is believed or not."""
+        fit = self._ego(reference, current)
+        if not np.isfinite(fit.b_from_a).all():
+            raise Unanswerable(LOST_CAMERA)
+        return fit
+
+    def _lost(self, reference: Frame, current: Frame) -> bool:
+        """Tell whether how the camera moved is but a guess."""
+        return self.pose == "estimated" and not self._ego(reference, current).valid
+
+    def _relative(self, reference: Frame, current: Frame) -> Array:
+        """Return `current_from_reference` (4, 4) of the cameras."""
         if self.pose == "estimated":
-            fit = self._ego(reference, current)
-            return fit.b_from_a if fit.valid else None
+            return self._likeliest(reference, current).b_from_a
         return self._view(current).camera.camera_from_world @ self._view(reference).camera.world_from_camera
 
     def _pointed(self, question: Question) -> Question:
@@ -289,6 +303,11 @@ def _pair(question: Question) -> tuple[Frame, Frame]:
     if len(question.frames) < 2:
         raise Unanswerable(f"{question.kind!r} compares two frames, got {len(question.frames)}.")
     return question.frames[0], question.frames[-1]
+
+
+def unsure(answer: Answer) -> Answer:
+    """Return an answer as a guess: it rests on a motion of the camera that is not believed."""
+    return replace(answer, valid=False, text=LOST_CAMERA, motion=None)
 
 
 def vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:

@@ -13,7 +13,7 @@ import numpy as np
 
 from spatial_reward.camera import Array, transform
 from spatial_reward.geometry import CameraMotion, RigidFit, extents
-from spatial_reward.models.rgbd import LOST_CAMERA, RGBD, PoseSource, Unanswerable, vector_or_length
+from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable, unsure, vector_or_length
 from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
 from spatial_reward.models.spatialnet_ego import blurred, camera_fit, posed
 from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
@@ -103,7 +103,7 @@ class SpatialNet(RGBD):
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, or say why not; what is alike is computed in one batch."""
         self._guess_supports(questions)
-        faults = [fault(question) or self._lost(question) for question in questions]
+        faults = [fault(question) for question in questions]
         good = [question for question, wrong in zip(questions, faults, strict=True) if not wrong]
         answers = self._answers([self._posed(question) for question in good])
         known = map(self._unsteady, good, answers)
@@ -164,26 +164,30 @@ class SpatialNet(RGBD):
         asked = question.kind.startswith(("obj", "vc"))
         return self.pose == "estimated" and asked and self._predicts(question)
 
-    def _lost(self, question: Question) -> str:
-        """Say why how a thing moved cannot be told: how the camera did is not known."""
-        lost = self._estimates(question) and not self._ego(*ends(question)).valid
-        return LOST_CAMERA if lost and question.kind.startswith("obj") else ""
-
     def _posed(self, question: Question) -> Question:
-        """Put the last camera where it is found to be, in place of a pose that is not to be trusted."""
-        if not self._estimates(question) or not (fit := self._ego(*ends(question))).valid:
+        """Put the last camera where it is found to be, in place of a pose that is not to be trusted.
+
+        A match is looked for without it where that is but a guess.
+        """
+        if not self._estimates(question):
             return question
         first, last = ends(question)
+        fit = self._ego(first, last)
+        if not fit.valid and not question.kind.startswith("obj"):
+            return question
         known = self._reposed.setdefault(last, WeakKeyDictionary())
         if first not in known:
             known[first] = posed(last, first, fit)
         return replace(question, frames=(*question.frames[:-1], known[first]))
 
     def _unsteady(self, question: Question, answer: Answer) -> Answer:
-        """Add the error of the camera's motion to that of a thing, where it was found."""
+        """Add the error of the camera's motion to that of a thing; where that is a guess, this is one."""
         if not self._estimates(question) or answer.unit != "m" or answer.value is None:
             return answer
-        widened = blurred(answer, self._ego(*ends(question)), self.calibration["camera"])
+        fit = self._ego(*ends(question))
+        widened = blurred(answer, fit, self.calibration["camera"])
+        if not fit.valid:
+            return unsure(widened)
         vague = np.square(np.broadcast_to(widened.std, 3)).sum() >= VAGUE**2
         return replace(widened, valid=widened.valid and not vague)
 

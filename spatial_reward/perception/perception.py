@@ -134,7 +134,7 @@ class Perception:
         return PixelMatches(np.reshape(found, (-1, 2)), np.reshape(std, (-1, 2)), valid)
 
     def camera_motion(self, first: int = 0, last: int = -1) -> CameraMotion:
-        """Return how the camera moved between two frames; NaN where the model does not say.
+        """Return how the camera moved between two frames; NaN where the model is not sure.
 
         The covariance of the translation is whole; the turns are stated without one to it or each other.
         """
@@ -143,12 +143,12 @@ class Perception:
         shift, *turns = self.model.answer([Question(kind, ends) for kind in kinds])
         covariance, translation = np.full((5, 5), np.nan), np.full(3, np.nan)
         covariance[:3, 3:] = covariance[3:, :3] = covariance[3, 4] = covariance[4, 3] = 0.0
-        if isinstance(shift.value, np.ndarray):
+        if shift.valid and isinstance(shift.value, np.ndarray):
             translation, covariance[:3, :3] = shift.value, _covariance(shift)
         angles = []
         for place, (size, way) in enumerate(zip(turns[:2], turns[2:], strict=True), start=3):
             sign = 1.0 if way.value in ("left", "up") else -1.0
-            angles.append(sign * float(np.asarray(np.nan if size.value is None else size.value, float)))
+            angles.append(sign * _number(size))
             covariance[place, place] = float(np.square(size.std).max())
         return CameraMotion(translation, angles[0], angles[1], covariance)
 

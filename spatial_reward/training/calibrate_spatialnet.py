@@ -119,10 +119,10 @@ def _fit_camera(weights: Path, trials: Trials) -> Scales:
         return {}
     model = maker(weights, "predicted", "estimated")
     columns = measure(model, moved, depth=False, support=True, camera=True)
-    travelling = columns["camera_distance"] > MOTION
+    told = (columns["camera_distance"] > MOTION) & (columns["camera_valid"] > 0)
     return {
-        "camera": _factor(columns["camera_x"][travelling], columns["camera_std_x"][travelling]),
-        "angle": _factor(columns["yaw_error"][travelling], columns["yaw_std"][travelling]),
+        "camera": _factor(columns["camera_x"][told], columns["camera_std_x"][told]),
+        "angle": _factor(columns["yaw_error"][told], columns["yaw_std"][told]),
     }
 
 

@@ -95,6 +95,7 @@ def _camera_row(trial: Trial, given: Mapping[str, Answer]) -> dict[str, float]:
     missed = np.full(3, nan) if vector.value is None else np.asarray(vector.value, float) - truth.translation
     row = {
         "camera_distance": truth.distance,
+        "camera_valid": float(vector.valid),
         "camera_error": float(np.linalg.norm(missed)),
         "camera_x": float(missed[0]),
         "camera_std_x": float(np.broadcast_to(np.asarray(vector.std, float), 3)[0]),
@@ -148,14 +149,19 @@ def summary_of_things(columns: Columns) -> dict[str, float]:
 
 def summary_of_cameras(columns: Columns) -> dict[str, float]:
     """Reduce the columns about how the camera moved."""
-    travelling = columns["camera_distance"] > MOTION
+    travelling, valid = columns["camera_distance"] > MOTION, columns["camera_valid"] > 0
     within = columns["camera_error"] <= WITHIN * columns["camera_distance"]
+    told = travelling & valid
     return {
         "camera_within_20": _share(within[travelling]),
+        "camera_valid": _share(valid[travelling]),
+        "camera_within_20_valid": _share(within[told]),
         "yaw_median_deg": _median(columns["yaw_error"][travelling]),
+        "yaw_median_valid_deg": _median(columns["yaw_error"][told]),
         "pitch_median_deg": _median(columns["pitch_error"][travelling]),
-        "coverage_camera": _covered(columns["camera_x"][travelling], columns["camera_std_x"][travelling]),
-        "coverage_yaw": _covered(columns["yaw_error"][travelling], columns["yaw_std"][travelling]),
+        "pitch_median_valid_deg": _median(columns["pitch_error"][told]),
+        "coverage_camera": _covered(columns["camera_x"][told], columns["camera_std_x"][told]),
+        "coverage_yaw": _covered(columns["yaw_error"][told], columns["yaw_std"][told]),
     }
 
 

@@ -223,7 +223,8 @@ def test_a_summary_counts_only_what_was_seen():
                 "camera_moved",
             ),
             *("object_x", "object_y", "object_z", "object_std_x", "object_std_y", "object_std_z"),
-            *("camera_distance", "camera_error", "camera_x", "camera_std_x", "camera_std"),
+            *("camera_distance", "camera_valid", "camera_error"),
+            *("camera_x", "camera_std_x", "camera_std"),
             *("yaw_error", "yaw_std", "pitch_error", "pitch_std"),
         )
     }
