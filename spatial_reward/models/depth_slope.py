@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+GENTLE = 0.01  # [m/px] of what is measured with noise, told by the pixels on both sides,
+STEEP = 0.03  # and of what was drawn, by the flatter side
+
 
 def one_sided(depth: NDArray[np.float32], beside: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the smaller of the two slopes (N, 2) of depth beside each pixel, along x and y [m/px].

@@ -36,6 +36,7 @@ COMPARABLE = 0.75  # share of the evidence, at least, of such a motion,
 ELSEWHERE = 0.1  # [m] by which it puts what is seen elsewhere;
 MANY = 40  # matches from which they are not of things that look alike
 STAYED = 0.05  # [m] up to which one is still where it began
+TAILS = 6.0  # by how much variances are larger for the few that are wrong and believed
 VAGUE = 0.1  # [m] what is known no better than this is not measured
 
 
@@ -61,12 +62,13 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
         laid += [_laid(pictures, start) for start in likeliest(pictures, starts)]
     best = _best(laid)
     spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
+    sharp = bool(np.diag(spread)[3:].max() < VAGUE**2)
     return replace(
         matches,
         b_from_a=best.motion,
-        covariance=spread,
+        covariance=TAILS * spread,
         centre=transform(best.motion, pictures.there.region.points).mean(axis=0),
-        valid=_sharp(spread) and _told(pictures, best, laid),
+        valid=sharp and _told(pictures, best, laid),
     )
 
 
@@ -94,11 +96,6 @@ def believed(fit: Support, undenied: float = UNDENIED) -> bool:
 
 def _rank(fit: Support) -> float:
     return fit.likeness - DENIED * fit.contradicted
-
-
-def _sharp(spread: Array) -> bool:
-    """Tell whether a covariance (6, 6) says where the camera is."""
-    return bool(np.diag(spread)[3:].max() < VAGUE**2)
 
 
 def _best(laid: list[_Laid]) -> _Laid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_reward.camera import Array, transform
+from spatial_reward.models.depth_slope import GENTLE
 from spatial_reward.models.ground import ground_level
 from spatial_reward.models.region import Region, View, patches, spread_pixels, whole
 from spatial_reward.models.registration import Sight, align, judged
@@ -51,16 +53,17 @@ class Pictures(NamedTuple):
 def prepare(reference: View, current: View) -> Pictures | None:
     """Prepare two pictures to be laid onto one another; None where nothing was measured in one.
 
-    Where nothing or but one thing stands out, floors are not taken for steep, which holds them where
-    they are, and colours are not blurred: nothing else tells whether the camera moved or that thing, and what
-    may have stayed, has stayed.
+    Floors may be as steep as they are. Where nothing or but one thing stands out they may not, which holds
+    them where they are, and colours are not blurred: nothing else tells whether the camera moved or that
+    thing, and what may have stayed, has stayed.
     """
     up, first, second = reference.camera.camera_from_world[:3, 2], whole(reference), whole(current)
     if first is None or second is None:
         return None
     telling = _telling(first, reference)
     many = telling is not first
-    reference, current = (replace(view, steep=many) for view in (reference, current))
+    steepest = math.inf if many else GENTLE
+    reference, current = (replace(view, steepest=steepest) for view in (reference, current))
     there = Way(first, Sight(current, np.eye(4), up))
     back = Way(second, Sight(reference, np.eye(4), np.full(3, np.nan)))  # its pose is not known
     things = _things(reference)

@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from spatial_reward.camera import Array, Camera
-from spatial_reward.models.depth_slope import one_sided
+from spatial_reward.models.depth_slope import GENTLE, STEEP, one_sided
 from spatial_reward.models.ground import FLAT, ground_level
 from spatial_reward.models.sensor_noise import measured_noise, smoothed
 from spatial_reward.types import Frame
@@ -41,14 +41,14 @@ class View:
         colour: (H, W, 3) slightly blurred Lab colour, lightness scaled down.
         depth: (H, W) [m], NaN where unknown; slightly averaged where it is noisy.
         noise: [1/m] of the depth: times its square, its standard deviation [m]; 0 where it was drawn.
-        steep: Whether depth may slope more than things at hand do: floors and walls, seen at a grazing angle.
+        steepest: [m/px] that depth may slope, beyond which a slope is that of an edge, or of noise.
     """
 
     camera: Camera
     colour: Images
     depth: Images
     noise: float = 0.0
-    steep: bool = False
+    steepest: float = GENTLE
 
     @classmethod
     def of(cls, frame: Frame) -> View:
@@ -71,7 +71,7 @@ class View:
         if noise:
             depth = smoothed(depth, noise)
             noise = measured_noise(depth)
-        return cls(frame.camera, colour, depth, noise)
+        return cls(frame.camera, colour, depth, noise, GENTLE if noise else STEEP)
 
     @staticmethod
     def slope(image: Images, column: Any, row: Any) -> Images:
@@ -98,7 +98,7 @@ class View:
         )
         slope = np.stack([beside[0] - beside[1], beside[2] - beside[3]], axis=-1, dtype=np.float32)
         slope, here = slope / np.float32(2), self._layers[index, 0]
-        if self.steep:
+        if self.steepest > GENTLE:
             slope[:, 0] = one_sided(here, beside[..., 0])
         return here, slope
 

@@ -16,7 +16,6 @@ from spatial_reward.models.region import Region, View
 
 COLOUR_NOISE = 12.0  # of a colour, lighting included
 SAME_COLOUR = 20.0  # difference up to which colours may be of one thing
-STEEPEST = 0.01  # [m/px] of the depth of a thing at hand; a larger slope is that of an edge
 STEP_PRIOR = 0.05  # [m] that one step goes at most, about
 CERTAIN = (0.7, 0.05)  # shares that agree, at least, and are contradicted, at most
 STOP = 2e-4  # [m] and [rad] of a step under which nothing is gained
@@ -159,7 +158,7 @@ def _lay(region: Region, sight: Sight, motion: Array) -> _Laid:
     nearest, slope = view.around(column, row)
     pixels = np.where(inside[:, None], pixels, 1.5)
     off = slope[:, 0, 0] * (pixels[:, 0] - column - 0.5) + slope[:, 0, 1] * (pixels[:, 1] - row - 0.5)
-    measured = np.where(np.abs(off) < _steepest(view), nearest + off, nearest)  # not across a depth edge
+    measured = np.where(np.abs(off) < view.steepest, nearest + off, nearest)  # not across a depth edge
     colour = _bilinear(view.colour, pixels)
     return _Laid(moved, seen, inside, slope, measured - seen[:, 2], colour - region.colour)
 
@@ -203,7 +202,7 @@ def _normal_equations(region: Region, sight: Sight, laid: _Laid, gate: Array) ->
 def _jacobian(sight: Sight, laid: _Laid) -> Array:
     """Return how depth and colours change (6, 4, N) with a turn [rad] about the centre and a shift [m]."""
     slope = laid.slope.transpose(2, 1, 0).copy()  # (2, 4, N)
-    slope[:, 0] = np.clip(slope[:, 0], -_steepest(sight.view), _steepest(sight.view))
+    slope[:, 0] = np.clip(slope[:, 0], -sight.view.steepest, sight.view.steepest)
     x, y, deep = laid.seen.T
     focal = np.diag(sight.view.camera.intrinsics)
     across, along = slope[0] * (focal[0] / deep), slope[1] * (focal[1] / deep)  # (4, N) [1/m]
@@ -215,11 +214,6 @@ def _jacobian(sight: Sight, laid: _Laid) -> Array:
     (a, b, c), (u, v, w) = (laid.moved - laid.moved.mean(axis=0)).T, rows[3:]
     rows[0], rows[1], rows[2] = b * w - c * v, c * u - a * w, a * v - b * u  # arm x shift
     return rows
-
-
-def _steepest(view: View) -> float:
-    """Return the slope of depth [m/px] that is believed: a bounded one holds a grazed floor in its place."""
-    return math.inf if view.steep else STEEPEST
 
 
 def _length(vectors: Any) -> Any:

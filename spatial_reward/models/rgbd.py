@@ -21,6 +21,7 @@ from spatial_reward.geometry import (
     extents,
     sample_depth,
 )
+from spatial_reward.models.camera_error import LOST_CAMERA, unsteady, unsure
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import Found, follow
@@ -41,9 +42,6 @@ DIRECTIONS = {
     "cam_dir_yaw": ("left", "right"),
     "cam_dir_pitch": ("up", "down"),
 }
-
-
-LOST_CAMERA = "Too little matches to be sure how the camera moved."
 
 
 class Unanswerable(ValueError):
@@ -182,7 +180,7 @@ class RGBD:
 
     def _object(self, question: Question) -> Answer:
         answer = self._moved(question)
-        return unsure(answer) if self._lost(*_pair(question)) else answer
+        return answer if self.pose == "auto" else unsteady(answer, self._ego(*_pair(question)), 1.0, VAGUE)
 
     def _moved(self, question: Question) -> Answer:
         sight, region, found = self._followed(question, self._relative(*_pair(question)))
@@ -303,11 +301,6 @@ def _pair(question: Question) -> tuple[Frame, Frame]:
     if len(question.frames) < 2:
         raise Unanswerable(f"{question.kind!r} compares two frames, got {len(question.frames)}.")
     return question.frames[0], question.frames[-1]
-
-
-def unsure(answer: Answer) -> Answer:
-    """Return an answer as a guess: it rests on a motion of the camera that is not believed."""
-    return replace(answer, valid=False, text=LOST_CAMERA, motion=None)
 
 
 def vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:

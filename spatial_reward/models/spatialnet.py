@@ -13,9 +13,10 @@ import numpy as np
 
 from spatial_reward.camera import Array, transform
 from spatial_reward.geometry import CameraMotion, RigidFit, extents
-from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable, unsure, vector_or_length
+from spatial_reward.models.camera_error import unsteady
+from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable, vector_or_length
 from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
-from spatial_reward.models.spatialnet_ego import blurred, camera_fit, posed
+from spatial_reward.models.spatialnet_ego import camera_fit, posed
 from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
 from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, STRIDE, Eyes, Matched
@@ -181,15 +182,10 @@ class SpatialNet(RGBD):
         return replace(question, frames=(*question.frames[:-1], known[first]))
 
     def _unsteady(self, question: Question, answer: Answer) -> Answer:
-        """Add the error of the camera's motion to that of a thing; where that is a guess, this is one."""
+        """Add the error of the camera's motion to that of a thing, where it was found."""
         if not self._estimates(question) or answer.unit != "m" or answer.value is None:
             return answer
-        fit = self._ego(*ends(question))
-        widened = blurred(answer, fit, self.calibration["camera"])
-        if not fit.valid:
-            return unsure(widened)
-        vague = np.square(np.broadcast_to(widened.std, 3)).sum() >= VAGUE**2
-        return replace(widened, valid=widened.valid and not vague)
+        return unsteady(answer, self._ego(*ends(question)), self.calibration["camera"], VAGUE)
 
     def _guess_supports(self, questions: Sequence[Question]) -> None:
         """Guess how high the plane under a frame's things is, from the lowest point that is known of it."""

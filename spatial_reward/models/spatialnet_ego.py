@@ -18,7 +18,7 @@ from spatial_reward.geometry import RigidFit
 from spatial_reward.geometry.rotations import rotation_matrix
 from spatial_reward.models.photometric import Layer, Points, align, misfit, misfits
 from spatial_reward.models.spatialnet_sight import Seen
-from spatial_reward.types import Answer, Frame
+from spatial_reward.types import Frame
 
 # Of each size of the pictures: width [px], points that are laid, motions that are improved, steps of each.
 SIZES = ((24, 300, 16, 12), (48, 800, 8, 10), (96, 1500, 3, 8), (192, 1500, 2, 8))
@@ -80,19 +80,6 @@ def posed(frame: Frame, reference: Frame, fit: RigidFit) -> Frame:
     assert frame.camera is not None and reference.camera is not None
     pose = reference.camera.world_from_camera @ invert(fit.b_from_a)
     return replace(frame, camera=replace(frame.camera, world_from_camera=pose))
-
-
-def blurred(answer: Answer, fit: RigidFit, scale: float) -> Answer:
-    """Return a length or vector [m] in the reference's axes, less sure by the error of the camera's motion.
-
-    The error is that of what is in the middle of the picture.
-    """
-    turn = fit.b_from_a[:3, :3]
-    spread = scale**2 * turn.T @ fit.covariance[3:, 3:] @ turn
-    if answer.covariance is None:
-        return replace(answer, std=float(np.hypot(np.max(answer.std), np.sqrt(np.trace(spread) / 3))))
-    covariance = answer.covariance + spread
-    return replace(answer, covariance=covariance, std=np.sqrt(np.diag(covariance)))
 
 
 def _points(seen: Seen, layer: Layer, count: int, depth_scale: float, rng: np.random.Generator) -> Points:

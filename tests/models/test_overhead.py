@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spatial_reward.camera import Camera, look_at
-from spatial_reward.models.depth_slope import one_sided
+from spatial_reward.models.depth_slope import GENTLE, one_sided
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.overhead import overhead_motions
 from spatial_reward.models.region import View, whole
@@ -81,7 +81,7 @@ def test_a_grazed_floor_slides_along_itself(shift):
     start[:3, 3] = first.camera.camera_from_world[:3, :3] @ shift
     missed = {}
     for steep in (False, True):
-        view = replace(View.of(first), steep=steep)
+        view = replace(View.of(first), steepest=np.inf if steep else GENTLE)
         sight = Sight(view, np.eye(4), first.camera.camera_from_world[:3, 2])
         motion, _ = align(whole(view), sight, start, steps=20, turn=True)
         missed[steep] = np.linalg.norm(motion[:3, 3])

@@ -6,9 +6,10 @@ import pytest
 from spatial_reward.camera import look_at, rigid, transform
 from spatial_reward.geometry import RigidFit
 from spatial_reward.geometry.rotations import rotation_matrix
+from spatial_reward.models.camera_error import blurred
 from spatial_reward.models.photometric import Layer, Points, align, misfit, misfits
 from spatial_reward.models.spatialnet import SpatialNet
-from spatial_reward.models.spatialnet_ego import blurred, camera_fit, posed
+from spatial_reward.models.spatialnet_ego import camera_fit, posed
 from spatial_reward.types import Answer, Frame, PixelPoint, Question
 
 CLOSE = look_at((0.05, -0.58, 0.5), (0.01, 0.0, 0.03))
