@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spatial_reward.camera import Camera, look_at
+from spatial_reward.camera import Camera, look_at, transform
 from spatial_reward.models.depth_slope import GENTLE, one_sided
 from spatial_reward.models.ego_motion import ego_motion
+from spatial_reward.models.ego_pictures import prepare, steadied
+from spatial_reward.models.ego_search import LAST, likeliest
 from spatial_reward.models.overhead import overhead_motions
 from spatial_reward.models.region import View, whole
 from spatial_reward.models.registration import Sight, align
 from spatial_reward.models.rgbd import RGBD
+from spatial_reward.perception import Perception
 from spatial_reward.types import Frame, PixelPoint, Question
 
 SIZE = 160
@@ -71,6 +74,51 @@ def test_a_wide_baseline_is_measured(angle):
     fit = ego_motion(first, second)
     turn, shift = off(fit.b_from_a, truth)
     assert fit.valid and turn < 2.5 and shift < 0.015
+
+
+@pytest.mark.parametrize("angle", [21.3, 75.7, 158.4])
+def test_two_things_laid_on_two_things_tell_the_turn_exactly(angle):
+    """Between the turns that are tried with maps, which are degrees apart."""
+    first, second, truth = around(angle)
+    up = first.camera.camera_from_world[:3, 2]
+    turns = [off(motion, truth)[0] for motion in overhead_motions(View.of(first), View.of(second), up)]
+    assert min(turns) < 0.3  # [deg]
+
+
+@pytest.mark.parametrize("angle", [40, 110, 170])
+def test_the_likeliest_motions_hold_one_near_the_truth(angle):
+    first, second, truth = around(angle)
+    found = likeliest(prepare(View.of(first), View.of(second)), [np.eye(4)])
+    assert len(found) <= LAST.kept
+    assert any(turn < 3 and shift < 0.05 for turn, shift in (off(one, truth) for one in found))
+
+
+@pytest.mark.parametrize("moved", range(2))
+def test_a_thing_that_moved_counts_less_than_one_that_stayed(moved):
+    spots = np.array([(-0.12, 0.0), (0.12, 0.0)])
+    half, red = np.full(3, 0.05), np.array([200, 60, 40])
+    after = spots + np.eye(2)[moved][:, None] * (0.0, 0.09)
+    first, second = (
+        seen_from((0.0, -0.7, 0.6), blocks=[(spot, half, red) for spot in both]) for both in (spots, after)
+    )
+    way, things = prepare(View.of(first), View.of(second)).levels[-1]
+    still = steadied(way, things, np.eye(4))
+    left = transform(first.camera.world_from_camera, way.region.points)[:, 0] < 0
+    sides = [(things > 0) & side for side in (left, ~left)]
+    kept = [still.weight[side].sum() / way.region.weight[side].sum() for side in sides]
+    assert set(things[things > 0]) == {1, 2}
+    assert kept[moved] < 0.6 * kept[1 - moved]
+
+
+def test_how_a_lost_camera_moved_is_a_guess():
+    there = np.radians(60)
+    second = seen_from((0.7 * np.sin(there), -0.7 * np.cos(there), 0.6), blocks=SQUARE)
+    frames = seen_from((0.0, -0.7, 0.6), blocks=SQUARE), second
+    kinds = ("cam_vec", "cam_deg_yaw", "cam_dir_x")
+    for answer in RGBD("estimated").answer([Question(kind, frames) for kind in kinds]):
+        assert not answer.valid and answer.value is not None and "how the camera moved" in answer.text
+    motion = Perception(frames, RGBD("estimated")).camera_motion()
+    assert np.isnan(motion.translation).all() and np.isnan([motion.yaw, motion.pitch]).all()
 
 
 @pytest.mark.parametrize("shift", [(0.02, 0.0, 0.0), (-0.02, 0.0, 0.0), (0.015, 0.015, 0.0)])
