@@ -17,7 +17,7 @@ from spatial_reward.models.ego_search import DENIED, likeliest
 from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import CORRELATION
 from spatial_reward.models.region import View
-from spatial_reward.models.registration import Support, support
+from spatial_reward.models.registration import Support, align, judged, support
 from spatial_reward.types import Frame
 
 RATIO = 0.8  # of the distances to the best and second best feature, under which a match is distinct
@@ -25,6 +25,9 @@ ROUND_TRIP = 1.0  # [px] that a tracked corner may miss its start when tracked b
 MATCH_STD = 0.5  # [px]
 AGREEING = 0.7  # share of the picture that agrees with a motion,
 SURELY = 0.03  # and the share that contradicts it, from which no other is looked for
+MOSTLY = 0.6  # share of the picture that agrees, at least, where the camera stands still,
+STAYS = 0.2  # the same of what stands on the ground,
+SAME = 0.02  # and the rank by which what is near by may be better
 SEEN_AGAIN = 0.15  # share of the picture that must agree with the camera's motion,
 UNDENIED = 0.87  # and that share of what agrees or is contradicted,
 UNDENIED_BY_THINGS = 0.75  # the same of what stands on the ground, some of which may move,
@@ -57,10 +60,11 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
         return RigidFit.unknown(len(matches.inliers))
     starts = [np.eye(4), matches.b_from_a] if matches.valid else [np.eye(4)]
     laid = [_laid(pictures, start) for start in starts]
-    told = starts if matches.inliers.sum() >= MANY else starts[:1]
-    if not any(_surely(pictures, *one) for one in zip(told, laid, strict=False)):
+    rest, told = _at_rest(pictures), starts if matches.inliers.sum() >= MANY else starts[:1]
+    rests = _rests(pictures, rest, laid[0])
+    if not rests and not any(_surely(pictures, *one) for one in zip(told, laid, strict=False)):
         laid += [_laid(pictures, start) for start in likeliest(pictures, starts)]
-    best = _best(laid)
+    best = rest if rests else _best(laid)
     spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
     sharp = bool(np.diag(spread)[3:].max() < VAGUE**2)
     return replace(
@@ -68,7 +72,7 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
         b_from_a=best.motion,
         covariance=TAILS * spread,
         centre=transform(best.motion, pictures.there.region.points).mean(axis=0),
-        valid=sharp and _told(pictures, best, laid),
+        valid=sharp and (rests or _told(pictures, best, laid)),
     )
 
 
@@ -108,7 +112,20 @@ def _best(laid: list[_Laid]) -> _Laid:
 def _surely(pictures: Pictures, start: Array, laid: _Laid) -> bool:
     """Tell whether a motion fits so well, where it began, that no other need be looked for."""
     near = _apart(pictures, start, laid.motion) < STAYED
-    return near and laid.fit.agreeing >= AGREEING and laid.fit.contradicted <= SURELY
+    fits = laid.fit.agreeing >= AGREEING and laid.fit.contradicted <= SURELY
+    return near and fits
+
+
+def _rests(pictures: Pictures, rest: _Laid, moved: _Laid) -> bool:
+    """Tell whether the camera stands still, whatever else moves: nothing near by fits better.
+
+    Some of what stands on the ground must stay too: a bare table would fit anywhere.
+    """
+    if len(pictures.levels) == 1:  # too little stands there to tell
+        return False
+    same = all(_rank(ours) > _rank(theirs) - SAME for ours, theirs in zip(rest[2:], moved[2:], strict=True))
+    stays = judged(*pictures.there, rest.motion)[1, pictures.standing].mean() > STAYS
+    return same and bool(stays) and min(rest.fit.agreeing, rest.telling.agreeing) >= MOSTLY
 
 
 def _apart(pictures: Pictures, first: Array, second: Array) -> float:
@@ -144,7 +161,16 @@ def _share(fit: Support) -> float:
 
 def _laid(pictures: Pictures, start: Array) -> _Laid:
     """Improve a motion, and judge it both ways."""
-    motion, information = laid_onto(pictures, start)
+    return _judged(pictures, *laid_onto(pictures, start))
+
+
+def _at_rest(pictures: Pictures) -> _Laid:
+    """Judge rest as it is."""
+    region, sight = pictures.levels[-1].way
+    return _judged(pictures, np.eye(4), align(region, sight, np.eye(4), steps=1, turn=True)[1])
+
+
+def _judged(pictures: Pictures, motion: Array, information: Array) -> _Laid:
     returned = support(*pictures.back, invert(motion))
     fits = [
         support(region, pictures.there.sight, motion) for region in (pictures.there.region, pictures.telling)

@@ -47,6 +47,7 @@ class Pictures(NamedTuple):
     there: Way
     back: Way
     telling: Region  # the first picture, what stands on the ground weighted more
+    standing: NDArray[np.bool_]  # which of its points do
     levels: tuple[Level, ...]  # the first picture, from coarse to fine
 
 
@@ -60,15 +61,16 @@ def prepare(reference: View, current: View) -> Pictures | None:
     up, first, second = reference.camera.camera_from_world[:3, 2], whole(reference), whole(current)
     if first is None or second is None:
         return None
-    telling = _telling(first, reference)
-    many = telling is not first
+    standing = _standing(first, reference)
+    many = bool(standing.any()) and bool(first.points[standing].std(axis=0).max() >= SCATTERED)
+    telling = _telling(first, standing) if many else first
     steepest = math.inf if many else GENTLE
     reference, current = (replace(view, steepest=steepest) for view in (reference, current))
     there = Way(first, Sight(current, np.eye(4), up))
     back = Way(second, Sight(reference, np.eye(4), np.full(3, np.nan)))  # its pose is not known
     things = _things(reference)
     levels = tuple(_level(reference, current, up, things, blur) for blur in BLURS[0 if many else -1 :])
-    return Pictures(there, back, telling, levels)
+    return Pictures(there, back, telling, standing, levels)
 
 
 def laid_onto(pictures: Pictures, start: Array) -> tuple[Array, Array]:
@@ -132,15 +134,15 @@ def _clearance(noise: float, depth: NDArray[np.floating]) -> Array:
     return np.asarray(np.hypot(OFF_GROUND, 2 * noise * depth**2))
 
 
-def _telling(everything: Region, view: View) -> Region:
-    """Weigh what stands on the ground more: the bare ground would fit anywhere.
-
-    A single thing tells nothing, it may have moved itself.
-    """
+def _standing(everything: Region, view: View) -> NDArray[np.bool_]:
+    """Tell which points (N,) stand on the ground."""
     height = transform(view.camera.world_from_camera, everything.points)[:, 2]
-    standing = np.abs(height - ground_level(height)) > _clearance(everything.noise, everything.points[:, 2])
-    if not standing.any() or everything.points[standing].std(axis=0).max() < SCATTERED:
-        return everything
+    off = np.abs(height - ground_level(height)) > _clearance(everything.noise, everything.points[:, 2])
+    return np.asarray(off, bool)
+
+
+def _telling(everything: Region, standing: NDArray[np.bool_]) -> Region:
+    """Weigh what stands on the ground more: the bare ground would fit anywhere."""
     more = np.clip((~standing).sum() / max(standing.sum(), 1), 1.0, MOST)
     weight = np.where(standing, more, 1.0)
     return replace(everything, weight=weight / weight.sum())
