@@ -152,7 +152,11 @@ class RGBD:
 
     def _camera(self, question: Question) -> Answer:
         answer = self._camera_part(question, self._camera_motion(*_pair(question)))
-        return unsure(answer) if self._lost(*_pair(question)) else answer
+        return unsure(answer) if self._doubts(question) else answer
+
+    def _doubts(self, question: Question) -> bool:
+        """Tell whether what is asked of the camera's motion is but a guess."""
+        return self._lost(*_pair(question))
 
     def _camera_part(self, question: Question, motion: CameraMotion) -> Answer:
         std = np.sqrt(np.diag(motion.covariance))  # translation [m], yaw, pitch [deg]

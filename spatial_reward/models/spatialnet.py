@@ -16,7 +16,7 @@ from spatial_reward.geometry import CameraMotion, RigidFit, extents
 from spatial_reward.models.camera_error import unsteady
 from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable, vector_or_length
 from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
-from spatial_reward.models.spatialnet_ego import camera_fit, posed
+from spatial_reward.models.spatialnet_ego import camera_fit, directed, posed
 from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
 from spatial_reward.models.spatialnet_sight import LARGEST, SMALLEST, STEP, STRIDE, Eyes, Matched
@@ -280,6 +280,10 @@ class SpatialNet(RGBD):
         answer = vector_or_length(question, moved.displacement, covariance)
         match = (float(at.pixel[0]), float(at.pixel[1]))
         return replace(answer, valid=valid, text=text, match=match, motion=moved.motion)
+
+    def _doubts(self, question: Question) -> bool:
+        scaled = not question.kind.startswith(("cam_dir", "cam_deg"))
+        return super()._doubts(question) and (scaled or not directed(self._ego(*ends(question))))
 
     def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
         motion = super()._camera_motion(reference, current)

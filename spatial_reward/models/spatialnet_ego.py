@@ -6,7 +6,7 @@ Motions that a camera may make are tried on small pictures, the likeliest improv
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -35,6 +35,17 @@ RIVAL = 0.01  # misfit by which a motion must be better than any other, and than
 VAGUE = 0.2  # [m] what is known no better than this is not measured
 
 
+@dataclass(frozen=True)
+class CameraFit(RigidFit):
+    """The motion of a camera.
+
+    Attributes:
+        directed: Whether it is told which way it went and how it turned, even if not how far it went.
+    """
+
+    directed: bool = False
+
+
 class _Tried(NamedTuple):
     misfit: float
     motion: Array
@@ -43,7 +54,7 @@ class _Tried(NamedTuple):
 
 def camera_fit(
     reference: Seen, first: NDArray[np.uint8], second: NDArray[np.uint8], camera: Camera, depth_scale: float
-) -> RigidFit:
+) -> CameraFit:
     """Find `current_from_reference` by laying the first picture onto the second.
 
     Predicted depths err together; that error scales the translation and is added to the covariance along it.
@@ -68,11 +79,20 @@ def camera_fit(
         best, rivalled = best._replace(motion=np.eye(4)), False
     centre = transform(best.motion, points.places).mean(axis=0)
     covariance = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
+    directed = best.misfit < UNLIKE and not rivalled and _sharp(covariance)
     common = float(np.median(points.doubt)) * (centre - best.motion[:3, :3] @ points.places.mean(axis=0))
     covariance[3:, 3:] += np.outer(common, common)
-    sharp = bool(np.diag(covariance)[3:].sum() < VAGUE**2)
-    valid = best.misfit < UNLIKE and not rivalled and sharp
-    return RigidFit(best.motion, covariance, centre, np.zeros(0, bool), float("nan"), 0, valid)
+    valid = directed and _sharp(covariance)
+    return CameraFit(best.motion, covariance, centre, np.zeros(0, bool), float("nan"), 0, valid, directed)
+
+
+def directed(fit: RigidFit) -> bool:
+    """Tell whether a fit says which way a camera went, even if not how far, for want of a scale."""
+    return isinstance(fit, CameraFit) and fit.directed
+
+
+def _sharp(covariance: Array) -> bool:
+    return bool(np.diag(covariance)[3:].sum() < VAGUE**2)
 
 
 def posed(frame: Frame, reference: Frame, fit: RigidFit) -> Frame:

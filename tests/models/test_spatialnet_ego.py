@@ -9,7 +9,7 @@ from spatial_reward.geometry.rotations import rotation_matrix
 from spatial_reward.models.camera_error import blurred
 from spatial_reward.models.photometric import Layer, Points, align, misfit, misfits
 from spatial_reward.models.spatialnet import SpatialNet
-from spatial_reward.models.spatialnet_ego import camera_fit, posed
+from spatial_reward.models.spatialnet_ego import camera_fit, directed, posed
 from spatial_reward.types import Answer, Frame, PixelPoint, Question
 
 CLOSE = look_at((0.05, -0.58, 0.5), (0.01, 0.0, 0.03))
@@ -137,3 +137,18 @@ def test_a_frame_is_put_where_its_camera_was_found(table):
     lost = replace(second, camera=replace(second.camera, world_from_camera=np.eye(4)))
     put = posed(lost, first, fit)
     np.testing.assert_allclose(put.camera.world_from_camera, second.camera.world_from_camera, atol=1e-9)
+
+
+def test_without_a_scale_the_way_a_camera_went_is_told_and_not_how_far(table):
+    first, second = (replace(frame, depth=None) for frame in (table.frame(), table.frame(eye=CLOSE)))
+    model = SpatialNet(depth="predicted", pose="estimated", support=0.0)
+    kinds = ("cam_vec", "cam_dist", "cam_dir_x", "cam_deg_yaw")
+    questions = [Question(kind, (first, second)) for kind in kinds]
+    fit = model._ego(first, second)
+    assert directed(fit) and [answer.valid for answer in model.answer(questions)][:2] == [True, True]
+    model._egos[first][second] = replace(fit, valid=False)
+    vector, distance, way, turn = model.answer(questions)
+    assert way.valid and turn.valid and not vector.valid and not distance.valid
+    assert "how the camera moved" in vector.text
+    model._egos[first][second] = replace(fit, valid=False, directed=False)
+    assert not any(answer.valid for answer in model.answer(questions))
