@@ -66,7 +66,7 @@ def ego_motion(reference: Frame, current: Frame) -> RigidFit:
         laid += [_laid(pictures, start) for start in likeliest(pictures, starts)]
     best = rest if rests else _best(laid)
     spread = np.asarray(CORRELATION * np.linalg.inv(best.information + 1e-6 * np.eye(6)), float)
-    sharp = bool(np.diag(spread)[3:].max() < VAGUE**2)
+    sharp = bool(np.diag(spread)[3:].max() < VAGUE**2) and _depth_error(pictures) < VAGUE
     return replace(
         matches,
         b_from_a=best.motion,
@@ -107,6 +107,12 @@ def _best(laid: list[_Laid]) -> _Laid:
     first = max(laid, key=lambda one: _rank(one.fit))
     credible = [one for one in laid if one.credible and _rank(one.fit) > BEHIND * _rank(first.fit)]
     return max(credible, key=lambda one: _rank(one.fit), default=first)
+
+
+def _depth_error(pictures: Pictures) -> float:
+    """Return the noise [m] of depth in the median, of the worse picture: with large noise anything agrees."""
+    regions = pictures.there.region, pictures.back.region
+    return float(max(one.noise * np.median(one.points[:, 2]) ** 2 for one in regions))
 
 
 def _surely(pictures: Pictures, start: Array, laid: _Laid) -> bool:

@@ -96,7 +96,7 @@ def steadied(way: Way, things: NDArray[np.int64], motion: Array) -> Region:
     """
     region, sight = way
     _, agreeing, hidden, contradicted, _ = judged(region, sight, motion)
-    agree, other = (np.bincount(things + 1, one) for one in (agreeing, hidden + contradicted))
+    agree, other = (np.bincount(things + 1, one, 2) for one in (agreeing, hidden + contradicted))
     share = agree / np.maximum(agree + other, 1)
     share[:2] = 0, 1
     weight = region.weight * share[things + 1]

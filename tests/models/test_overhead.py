@@ -110,6 +110,23 @@ def test_a_thing_that_moved_counts_less_than_one_that_stayed(moved):
     assert kept[moved] < 0.6 * kept[1 - moved]
 
 
+@pytest.mark.parametrize("what", [-1, 0])
+def test_where_there_is_no_thing_weights_stay(what):
+    first = seen_from((0.0, -0.7, 0.6))
+    way, things = prepare(View.of(first), View.of(first)).levels[-1]
+    still = steadied(way, np.full_like(things, what), np.eye(4))
+    np.testing.assert_allclose(still.weight, way.region.weight)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(3))
+def test_depth_that_is_but_noise_tells_no_motion(seed):
+    first, rng = seen_from((0.0, -0.7, 0.6)), np.random.default_rng(seed)
+    depth = rng.uniform(0.3, 3.0, (2, SIZE, SIZE)).astype(np.float32)
+    fit = ego_motion(*(replace(first, depth=one) for one in depth))
+    assert not fit.valid
+
+
 def test_how_a_lost_camera_moved_is_a_guess():
     there = np.radians(60)
     second = seen_from((0.7 * np.sin(there), -0.7 * np.cos(there), 0.6), blocks=SQUARE)
