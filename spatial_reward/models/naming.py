@@ -23,6 +23,7 @@ FEWEST = 12  # pixels of a thing
 LARGEST = 0.35  # share of the picture; more is what things stand on
 CLOSE = 0.02  # [m] between neighbouring pixels of one thing
 SMALL, LARGE = 0.01, 0.35  # [m] that a thing extends
+MOST = 6  # patches that are thought of
 LIKELY = 0.25  # how well a pixel must fit the colour
 
 Mask = NDArray[np.bool_]
@@ -59,25 +60,27 @@ def colour_of(name: str) -> Colour | None:
 
 
 def find_named(frame: Frame, name: str) -> Mask | None:
-    """Return the pixels (H, W) of the thing of that name; None if no patch has the colour that it says.
+    """Return the pixels (H, W) of the thing of that name; None if no patch has the colour that it says."""
+    return next((mask for _, mask in named_patches(frame, name)), None)
+
+
+def named_patches(frame: Frame, name: str) -> list[tuple[float, Mask]]:
+    """Return score and pixels (H, W) of the patches that may be the thing of that name, the best first.
 
     Measured depth, where there is any, tells things apart that touch in the picture, and from what they
     stand on.
     """
     colour = colour_of(name)
     if colour is None:
-        return None
+        return []
     fit, points = _fit(frame, colour), _points(frame)
     inside = fit > LIKELY if points is None else (fit > LIKELY) & ~_support(points)
     labels = _patches(inside, points)
     sizes = np.bincount(labels[inside], minlength=1)
-    best, most = None, 0.0
-    for label in np.flatnonzero((sizes >= FEWEST) & (sizes <= LARGEST * labels.size)):
-        mask = inside & (labels == label)
-        score = _score(mask, fit, points)
-        if score > most:
-            best, most = mask, score
-    return best
+    large = np.flatnonzero((sizes >= FEWEST) & (sizes <= LARGEST * labels.size))
+    masks = [inside & (labels == label) for label in large]
+    scored = [(_score(mask, fit, points), mask) for mask in masks]
+    return sorted((one for one in scored if one[0] > 0), key=lambda one: -one[0])[:MOST]
 
 
 def middle(mask: Mask) -> tuple[float, float]:

@@ -10,38 +10,32 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_reward.camera import Array, transform
+from spatial_reward.camera import Array, invert, transform
 from spatial_reward.geometry import (
     CameraMotion,
     RigidFit,
     camera_motion,
     depth_noise,
-    distance,
     estimated_camera_motion,
     extents,
     sample_depth,
 )
+from spatial_reward.models.camera_answer import camera_answer, vector_or_length
 from spatial_reward.models.camera_error import LOST_CAMERA, unsteady, unsure
 from spatial_reward.models.ego_motion import ego_motion
 from spatial_reward.models.exposure import evened
 from spatial_reward.models.following import Found, follow
-from spatial_reward.models.naming import colour_of, find_named, middle
+from spatial_reward.models.naming import colour_of, middle, named_patches
+from spatial_reward.models.one_thing import Patch, one_thing
 from spatial_reward.models.region import HOLE, Region, View, footprint, grow
 from spatial_reward.models.registration import Sight
 from spatial_reward.types import Answer, Frame, PixelPoint, Question, Value
 
 PoseSource = Literal["auto", "estimated"]
+Masks = list[tuple[float, NDArray[np.bool_]]]  # scores and pixels (H, W)
 FEWEST = 20  # pixels of a surface that can be followed
 SURE = 0.85  # share of a surface that must agree where it is not known how the camera moved
 VAGUE = 0.05  # [m]; what is known no better than this is not measured
-# Words for a positive and a negative component (MultiSPA's conventions).
-DIRECTIONS = {
-    "cam_dir_x": ("right", "left"),
-    "cam_dir_y": ("down", "up"),
-    "cam_dir_z": ("forward", "backward"),
-    "cam_dir_yaw": ("left", "right"),
-    "cam_dir_pitch": ("up", "down"),
-}
 
 
 class Unanswerable(ValueError):
@@ -71,7 +65,7 @@ class RGBD:
         self._views: WeakKeyDictionary[Frame, View] = WeakKeyDictionary()
         self._egos: WeakKeyDictionary[Frame, WeakKeyDictionary[Frame, RigidFit]] = WeakKeyDictionary()
         self._regions: WeakKeyDictionary[Frame, dict[PixelPoint, Region]] = WeakKeyDictionary()
-        self._things: WeakKeyDictionary[Frame, dict[str, NDArray[np.bool_] | None]] = WeakKeyDictionary()
+        self._things: WeakKeyDictionary[Frame, dict[str, Masks]] = WeakKeyDictionary()
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, or say why not."""
@@ -151,27 +145,12 @@ class RGBD:
         return Answer(min(offered)[1], "1", 0.0, valid=match.valid, match=match.match)
 
     def _camera(self, question: Question) -> Answer:
-        answer = self._camera_part(question, self._camera_motion(*_pair(question)))
+        answer = camera_answer(question, self._camera_motion(*_pair(question)))
         return unsure(answer) if self._doubts(question) else answer
 
     def _doubts(self, question: Question) -> bool:
         """Tell whether what is asked of the camera's motion is but a guess."""
         return self._lost(*_pair(question))
-
-    def _camera_part(self, question: Question, motion: CameraMotion) -> Answer:
-        std = np.sqrt(np.diag(motion.covariance))  # translation [m], yaw, pitch [deg]
-        numbers = dict(zip("xyz", motion.translation, strict=True)) | {
-            "yaw": motion.yaw,
-            "pitch": motion.pitch,
-        }
-        stds = dict(zip(("x", "y", "z", "yaw", "pitch"), std, strict=True))
-        part = question.kind.rpartition("_")[2]
-        if question.kind in DIRECTIONS:
-            word = DIRECTIONS[question.kind][0 if numbers[part] > 0 else 1]
-            return Answer(word, "1", 0.0, valid=bool(abs(numbers[part]) > stds[part]))
-        if part in ("yaw", "pitch"):
-            return Answer(abs(numbers[part]), "deg", float(stds[part]))
-        return vector_or_length(question, motion.translation, motion.covariance[:3, :3])
 
     def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
         if reference.camera is None or current.camera is None:
@@ -220,6 +199,10 @@ class RGBD:
             raise Unanswerable(LOST_CAMERA)
         return fit
 
+    def _placed(self, first: Frame, frame: Frame) -> bool:
+        """Tell whether it is known where a frame was taken, given where the first was."""
+        return frame is first or not self._lost(first, frame)
+
     def _lost(self, reference: Frame, current: Frame) -> bool:
         """Tell whether how the camera moved is but a guess."""
         return self.pose == "estimated" and not self._ego(reference, current).valid
@@ -231,24 +214,31 @@ class RGBD:
         return self._view(current).camera.camera_from_world @ self._view(reference).camera.world_from_camera
 
     def _pointed(self, question: Question) -> Question:
-        """Point at the thing that a question names, in every picture whose camera's pose is known."""
+        """Point at the thing that a question names, in every picture of which is known where it was taken."""
         if not question.kind.startswith("size") or question.points or not question.labels:
             return question
-        name, frames = question.labels[0], question.frames[: 1 if self.pose == "estimated" else None]
+        name, first = question.labels[0], question.frames[0]
         if colour_of(name) is None:
             raise Unanswerable(
                 f"The name {name!r} says no colour, and this model finds things by that alone."
             )
-        found = [(number, self._named(frame, name)) for number, frame in enumerate(frames)]
-        points = tuple(PixelPoint(*middle(mask), number) for number, mask in found if mask is not None)
-        if not points:
+        placed = [(n, frame) for n, frame in enumerate(question.frames) if self._placed(first, frame)]
+        chosen = one_thing([self._patches(first, frame, name) for _, frame in placed])
+        found = [(n, patch) for (n, _), patch in zip(placed, chosen, strict=True) if patch is not None]
+        if not found:
             raise Unanswerable(f"Nothing of the colour of {name!r} is seen.")
+        points = tuple(PixelPoint(*middle(patch.mask), number) for number, patch in found)
         return replace(question, points=points)
 
-    def _named(self, frame: Frame, name: str) -> NDArray[np.bool_] | None:
+    def _patches(self, first: Frame, frame: Frame, name: str) -> list[Patch]:
+        """Return the patches of a frame that may show what is named, with their points."""
+        masks = self._named(frame, name)
+        return [Patch(score, mask, self._points(first, frame, mask)) for score, mask in masks]
+
+    def _named(self, frame: Frame, name: str) -> Masks:
         known = self._things.setdefault(frame, {})
         if name not in known:
-            known[name] = find_named(frame, name)
+            known[name] = named_patches(frame, name)
         return known[name]
 
     def _size(self, question: Question) -> Answer:
@@ -264,13 +254,20 @@ class RGBD:
 
     def _part(self, question: Question, point: PixelPoint) -> Array:
         """Return the points (N, 3) [m, world] around a pixel: of the named patch, else of its surface."""
-        frame = question.frames[point.frame]
-        view, mask = self._view(frame), None
-        if question.labels:
-            mask = self._named(frame, question.labels[0])
-        if mask is None or not mask[int(point.y), int(point.x)]:
-            mask = self._region(frame, point).mask
-        return transform(view.camera.world_from_camera, view.points[mask & np.isfinite(view.depth)])
+        first, frame = question.frames[0], question.frames[point.frame]
+        masks = [mask for _, mask in self._named(frame, question.labels[0])] if question.labels else []
+        named = (mask for mask in masks if mask[int(point.y), int(point.x)])
+        mask = next(named, None)
+        return self._points(first, frame, self._region(frame, point).mask if mask is None else mask)
+
+    def _points(self, first: Frame, frame: Frame, mask: NDArray[np.bool_]) -> Array:
+        """Return the surface points (N, 3) [m, world] of a frame's pixels (H, W); none without depth."""
+        if frame.depth is None or first.camera is None:
+            return np.zeros((0, 3))
+        view, world_from_frame = self._view(frame), first.camera.world_from_camera
+        if frame is not first:
+            world_from_frame = world_from_frame @ invert(self._relative(first, frame))
+        return transform(world_from_frame, view.points[mask & np.isfinite(view.depth)])
 
     def _ego(self, reference: Frame, current: Frame) -> RigidFit:
         known = self._egos.setdefault(reference, WeakKeyDictionary())
@@ -305,11 +302,3 @@ def _pair(question: Question) -> tuple[Frame, Frame]:
     if len(question.frames) < 2:
         raise Unanswerable(f"{question.kind!r} compares two frames, got {len(question.frames)}.")
     return question.frames[0], question.frames[-1]
-
-
-def vector_or_length(question: Question, vector: Array, covariance: Array) -> Answer:
-    """Answer with a vector (3,) [m] of covariance (3, 3), or with its length, as the question asks."""
-    if question.kind.split("_")[1] == "vec":
-        return Answer(vector, "m", np.sqrt(np.diag(covariance)), covariance=covariance)
-    length, std = distance(vector, covariance)
-    return Answer(float(length), "m", float(std))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from typing import Literal, get_args
 from weakref import WeakKeyDictionary
@@ -13,9 +12,10 @@ import numpy as np
 
 from spatial_reward.camera import Array, transform
 from spatial_reward.geometry import CameraMotion, RigidFit, extents
+from spatial_reward.models.camera_answer import vector_or_length
 from spatial_reward.models.camera_error import unsteady
-from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable, vector_or_length
-from spatial_reward.models.spatialnet_asking import ends, fault, same_pose
+from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable
+from spatial_reward.models.spatialnet_asking import ends, fault, number, same_pose
 from spatial_reward.models.spatialnet_ego import camera_fit, directed, posed
 from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place
@@ -79,9 +79,9 @@ class SpatialNet(RGBD):
             raise ValueError(f"`depth` must be one of {get_args(DepthSource)}, got {depth!r}.")
         if size % STEP or not SMALLEST <= size <= LARGEST:
             raise ValueError(f"`size` must be a multiple of {STEP} from {SMALLEST} to {LARGEST}, got {size}.")
-        if support is not None and not np.isfinite(_number(support)):
+        if support is not None and not np.isfinite(number(support)):
             raise ValueError(f"`support` must be a height [m] or None (not known), got {support!r}.")
-        if slides is not None and not 0 < _number(slides) < 1:
+        if slides is not None and not 0 < number(slides) < 1:
             raise ValueError(
                 f"`slides` must be a probability in (0, 1) or None (calibrated), got {slides!r}."
             )
@@ -285,6 +285,10 @@ class SpatialNet(RGBD):
         scaled = not question.kind.startswith(("cam_dir", "cam_deg"))
         return super()._doubts(question) and (scaled or not directed(self._ego(*ends(question))))
 
+    def _placed(self, first: Frame, frame: Frame) -> bool:
+        known = self.pose == "auto" or (self._measured(first) and self._measured(frame))
+        return super()._placed(first, frame) if known else frame is first
+
     def _camera_motion(self, reference: Frame, current: Frame) -> CameraMotion:
         motion = super()._camera_motion(reference, current)
         if self.pose == "auto" or (self._measured(reference) and self._measured(current)):
@@ -312,8 +316,3 @@ class SpatialNet(RGBD):
         height, length, width = extents(np.concatenate(points))[:3]
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
         return Answer(float(value), "m", float(np.hypot(max(spread), 0.2 * value)))
-
-
-def _number(value: object) -> float:
-    """Return a number; NaN for what is none."""
-    return float(value) if isinstance(value, Real) else float("nan")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from spatial_reward.types import Frame, Question
@@ -28,3 +30,8 @@ def same_pose(first: Frame, second: Frame) -> bool:
     if first.camera is None or second.camera is None:
         return False
     return np.array_equal(first.camera.world_from_camera, second.camera.world_from_camera)
+
+
+def number(value: object) -> float:
+    """Return a number; NaN for what is none."""
+    return float(value) if isinstance(value, Real) else float("nan")

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDE = 4
-WINDOW = 2  # cells on each side of the peak that the sub-cell match is read from
+from spatial_reward.models.spatialnet_peaks import STRIDE, Peak, aside, either, read_peak
+
 ALIKE = 4.0  # logit of two cells to be of one body whose embeddings are the same
 LEAST_SHARE = 0.05  # of the camera's height, that is left between it and anything
+BACK = 2.0  # how much the share of a match back that is on the body counts, beside the height of the peak
+_LOST = 1e-3  # share of a match back that is on the body, at least
 _NUMBERS = 20  # that a match is judged by, beside what is seen there
 
 
@@ -65,10 +67,10 @@ class Matcher(nn.Module):
         """Find query pixels (B, Q, 2) [px] of the reference picture in the current one."""
         own = same_body(reference, pixels).detach().sigmoid()
         logits = self._logits(reference, current, pixels, own)
-        pixel, spread, share = read_peak(logits)
-        found = pixel.detach()
+        peak, back = self._likeliest(reference, current, own, logits)
+        pixel, found = peak.pixel, peak.pixel.detach()
         with torch.no_grad():
-            numbers = self._certainty(reference, current, pixels, found, logits, spread, share)
+            numbers = [*_certainty(logits, peak), *_return(back, pixels)]
             within, size = place_in_body(reference, current, pixels, found, own)
             here, there = _depth_at(reference, pixels), _depth_at(current, found)
             apart = there[..., 0] - here[..., 0]
@@ -107,23 +109,38 @@ class Matcher(nn.Module):
         alike: Tensor = torch.einsum("bqc,bchw->bqhw", body, unit(current.body, 1))
         return self.sharpness[1].exp() * alike
 
-    def _certainty(
-        self,
-        reference: Features,
-        current: Features,
-        pixels: Tensor,
-        found: Tensor,
-        logits: Tensor,
-        spread: Tensor,
-        share: Tensor,
-    ) -> list[Tensor]:
-        """Return height, entropy, share and spread of the peak, and how matching back misses."""
-        log_shares = logits.flatten(2).float().log_softmax(-1)
-        entropy = -(log_shares.exp() * log_shares).sum(-1)
-        back_logits = self._logits(current, reference, found, same_body(current, found).sigmoid())
-        back, _, back_share = read_peak(back_logits)
-        miss = ((back - pixels).norm(dim=-1) / STRIDE).log1p()
-        return [logits.flatten(2).amax(-1).float() / 10, entropy / 5, share, spread.log(), miss, back_share]
+    def _likeliest(
+        self, reference: Features, current: Features, own: Tensor, logits: Tensor
+    ) -> tuple[Peak, Peak]:
+        """Return the highest peak, or that on another body if more of a match back from it is on the first.
+
+        Returns:
+            the peak, and the peak of the match back from it.
+        """
+        highest = read_peak(logits)
+        other = read_peak(logits, aside(same_body(current, highest.pixel.detach()), highest.pixel.detach()))
+        backs, scores = [], []
+        with torch.no_grad():
+            for peak in (highest, other):
+                body = same_body(current, peak.pixel).sigmoid()
+                at_home = self._logits(current, reference, peak.pixel, body)
+                backs.append(read_peak(at_home))
+                home = (at_home.flatten(2).float().softmax(-1) * own.flatten(2)).sum(-1)
+                scores.append(peak.height + BACK * home.add(_LOST).log())
+        better = scores[1] > scores[0]
+        return either(better, other, highest), either(better, backs[1], backs[0])
+
+
+def _certainty(logits: Tensor, peak: Peak) -> list[Tensor]:
+    """Return height, entropy, share and spread of a peak."""
+    log_shares = logits.flatten(2).float().log_softmax(-1)
+    entropy = -(log_shares.exp() * log_shares).sum(-1)
+    return [peak.height / 10, entropy / 5, peak.share, peak.spread.log()]
+
+
+def _return(back: Peak, pixels: Tensor) -> list[Tensor]:
+    """Return how a match back misses where it came from, and the share of its peak."""
+    return [((back.pixel - pixels).norm(dim=-1) / STRIDE).log1p(), back.share]
 
 
 def unit(vectors: Tensor, dim: int) -> Tensor:
@@ -207,22 +224,3 @@ def sample(grid: Tensor, pixels: Tensor, stride: int = STRIDE) -> Tensor:
     where = torch.stack([x, y], -1)[:, :, None]
     read = F.grid_sample(grid, where.to(grid.dtype), align_corners=False, padding_mode="border")
     return read[..., 0].transpose(1, 2)
-
-
-def read_peak(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Read pixel (B, Q, 2), spread (B, Q) [px] and share of the mass (B, Q) around the highest peak."""
-    height, width = logits.shape[2:]
-    flat = logits.flatten(2)
-    peak = flat.argmax(-1)
-    offsets = torch.arange(-WINDOW, WINDOW + 1, device=logits.device)
-    rows = (peak // width)[..., None] + offsets.repeat_interleave(2 * WINDOW + 1)
-    columns = (peak % width)[..., None] + offsets.repeat(2 * WINDOW + 1)
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    index = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    near = flat.gather(2, index).masked_fill(~inside, -torch.inf)
-    shares = near.float().softmax(-1)
-    places = torch.stack([columns, rows], -1) + 0.5
-    pixel = STRIDE * (shares[..., None] * places).sum(2)
-    spread = (shares * (STRIDE * places - pixel[:, :, None]).square().sum(-1)).sum(-1).add(0.1).sqrt()
-    share = (near.float().logsumexp(-1) - flat.float().logsumexp(-1)).exp()
-    return pixel, spread, share

@@ -21,13 +21,17 @@ BLOCKS = {  # centre on the table, half sides [m], colour
 
 @pytest.fixture(scope="module")
 def frame():
-    """Blocks on a grey table, drawn by casting rays."""
-    camera = Camera.from_fov(50, SIZE, SIZE, look_at(EYE, (0, 0, 0)))
+    return drawn(EYE, BLOCKS.values())
+
+
+def drawn(eye, blocks):
+    """Draw blocks on a grey table, by casting rays."""
+    camera = Camera.from_fov(50, SIZE, SIZE, look_at(eye, (0, 0, 0)))
     column, row = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
     rays = camera.rays(np.stack([column, row], -1)) @ camera.world_from_camera[:3, :3].T
-    depth, rgb = -EYE[2] / rays[..., 2], np.full((SIZE, SIZE, 3), 140.0)
-    for (x, y), half, colour in BLOCKS.values():
-        sides = (np.array([(x, y, half[2])]) + np.array([[-1], [1]]) * half)[:, None, None] - EYE
+    depth, rgb = -eye[2] / rays[..., 2], np.full((SIZE, SIZE, 3), 140.0)
+    for (x, y), half, colour in blocks:
+        sides = (np.array([(x, y, half[2])]) + np.array([[-1], [1]]) * half)[:, None, None] - eye
         near, far = np.sort(sides / rays, axis=0)
         side, hit = near.argmax(-1), near.max(-1)
         seen = (hit < far.min(-1)) & (hit < depth)
@@ -64,6 +68,26 @@ def test_a_named_thing_is_measured(frame, kind, axis):
     [answer] = RGBD().answer([Question(kind, (frame, frame), labels=("blue block",))])
     size = 2 * (sorted(half[:2])[0 if kind == "size_width" else 1] if axis < 2 else half[2])
     assert answer.valid and answer.value == pytest.approx(size, rel=0.2)
+
+
+@pytest.mark.parametrize("pose", ["auto", "estimated"])
+def test_another_thing_of_that_colour_in_the_second_picture_is_not_taken_for_it(frame, pose):
+    second = drawn((0.15, -0.45, 0.5), [*BLOCKS.values(), ((-0.05, 0.1), (0.04, 0.05, 0.05), (30, 60, 210))])
+    assert find_named(second, "blue block")[:, :80].any()  # alone, it is
+    [answer] = RGBD(pose).answer([Question("size_height", (frame, second), labels=("blue block",))])
+    assert answer.valid and answer.value == pytest.approx(0.04, abs=0.005)
+
+
+def test_both_sides_of_a_named_thing_count_although_the_second_pose_is_hidden(frame):
+    wall = ((0.10, -0.02), (0.04, 0.005, 0.06), (200, 160, 120))  # before the blue block
+    first = drawn(EYE, [*BLOCKS.values(), wall])
+    second = drawn((0.4, -0.2, 0.5), [*BLOCKS.values(), wall])
+    question = Question("size_length", (first, second), labels=("blue block",))
+    alone, both = RGBD("estimated").answer([replace(question, frames=(first,)), question])
+    wrong = replace(second, camera=replace(second.camera, world_from_camera=np.eye(4)))
+    [hidden] = RGBD("estimated").answer([replace(question, frames=(first, wrong))])
+    assert alone.value < 0.06 < both.value == pytest.approx(0.1, abs=0.01)
+    assert hidden.value == pytest.approx(both.value, abs=1e-6)
 
 
 def test_other_names_are_not_guessed_at(frame):

@@ -10,7 +10,6 @@ from spatial_reward.models.spatialnet_matching import (
     cells,
     keeping_height,
     place_in_body,
-    read_peak,
     sample,
 )
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
@@ -27,15 +26,6 @@ def grid_of_centres(width, height):
 def test_reading_the_grid_of_pixels_at_a_pixel_returns_it():
     pixels = torch.tensor([[[10.0, 7.0], [33.3, 21.9], [17.5, 17.5]]])
     torch.testing.assert_close(sample(grid_of_centres(12, 8), pixels), pixels, rtol=0, atol=1e-4)
-
-
-def test_a_peak_is_read_at_its_pixel_and_a_shift_of_one_pixel_shifts_it_by_one():
-    centres = grid_of_centres(16, 16)[0].flatten(1).T
-    for x, y in ((30.0, 26.0), (31.0, 26.0), (31.0, 27.0), (33.5, 41.25)):
-        squared = (centres - torch.tensor([x, y])).square().sum(1).reshape(1, 1, 16, 16)
-        pixel, spread, share = read_peak(-squared / 30)
-        np.testing.assert_allclose(pixel[0, 0], (x, y), atol=0.15)
-        assert 2 < spread < 8 and 0.9 < share <= 1
 
 
 @pytest.mark.parametrize("config", CONFIGS)
