@@ -32,6 +32,8 @@ SHIFTED = 0.02  # likeness that a rotation must gain to be believed
 CORRELATION = 25.0  # by how much errors of neighbouring pixels are larger than independent ones
 FLOOR = 0.3  # [px]; no motion is better known than this,
 OTHERWISE = 0.5  # nor than by this share of how far aside it was measured: as much as 30 degrees turn it off
+UNWATCHED = 2.0  # times larger errors are where a thing was not seen on its way, than of one that was,
+UNALIKE = 3  # and, by this power, the less it looks alike (of 425 valid motions in validation scenes)
 TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
 
 # Shares of agreeing points from which a motion is believed, by how it was found.
@@ -48,6 +50,7 @@ class Found:
         support: How well the picture agrees.
         how: "still", "followed", "searched", or "found again" somewhere else than where it was last seen.
         alone: Whether nothing else fits as well somewhere else.
+        doubt: By how much its standard deviations are larger than the evidence alone says.
     """
 
     motion: Array
@@ -55,6 +58,7 @@ class Found:
     support: Support
     how: str
     alone: bool = True
+    doubt: float = 1.0
 
     @property
     def valid(self) -> bool:
@@ -76,7 +80,7 @@ class Found:
         prior = np.diag([1 / TURN_STD**2] * 3 + [1 / FAR**2] * 3)
         spread = np.linalg.inv(self.information / CORRELATION + prior)
         covariance = jacobian @ spread @ jacobian.T + _least(region, sight, self.motion)
-        return moved - point, covariance
+        return moved - point, self.doubt**2 * covariance
 
 
 def _least(region: Region, sight: Sight, motion: Array) -> Array:
@@ -108,15 +112,22 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
     enough, how = (LEFT, "searched") if previous is None else (LOST, "found again")
     seen = _best(region, candidates, previous).support
     if seen.agreeing < max(LOST, enough * (1 - seen.hidden)):
-        found = _search(region, sight)
-        candidates += [_candidate(region, sight, at, how, turn=False, wide=True) for at in found]
+        sighted = _search(region, sight)
+        candidates += [_candidate(region, sight, at, how, turn=False, wide=True) for at in sighted]
         placed = relocations(region, sight) if previous is None else []
         candidates += [_candidate(region, sight, at, how, turn=True, wide=True) for at in placed]
     best = _best(region, candidates, previous)
     rivalled = best.how == "searched" and _rivals(region, best, candidates)
     if previous is None:  # with a history, the nearest turn is meant
         rivalled |= _twin(region, sight, best, turned)
-    return replace(_settled(region, sight, _polished(region, sight, best)), alone=not rivalled)
+    found = _settled(region, sight, _polished(region, sight, best))
+    watched = found.how == "still" or (previous is not None and found.how == "followed")
+    return replace(found, alone=not rivalled, doubt=1.0 if watched else _doubt(found.support))
+
+
+def _doubt(fit: Support) -> float:
+    """Return by how much the errors are larger of what was not seen on its way."""
+    return UNWATCHED / max(fit.likeness, LOST) ** UNALIKE
 
 
 def _rivals(region: Region, best: Found, candidates: list[Found]) -> bool:

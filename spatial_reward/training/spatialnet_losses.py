@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from spatial_reward.data.pairs import SKY
 from spatial_reward.models.spatialnet_input import network_input, ray_map, support_maps
-from spatial_reward.models.spatialnet_matching import STRIDE, Features, Matches, cells, chosen, same_body
+from spatial_reward.models.spatialnet_matching import Features, Matches, cells, chosen, same_body
 from spatial_reward.models.spatialnet_network import SpatialNetwork
+from spatial_reward.models.spatialnet_peaks import STRIDE
 
 WEIGHTS = {
     **{"depth": 1.0, "match": 1.5, "place": 0.4, "visible": 0.5, "mask": 0.5, "body": 0.3, "ratio": 0.4},

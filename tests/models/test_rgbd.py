@@ -66,6 +66,15 @@ def test_a_far_motion_is_found_without_a_history(table):
         assert_allclose(in_world(first, answer), [0.12, 0, 0], atol=0.01)
 
 
+def test_what_was_not_seen_on_its_way_is_known_less_surely(table):
+    first, there = table.frame(), table.frame(cube=CENTRE + [0.03, 0, 0])
+    between = table.frame(cube=CENTRE + [0.015, 0, 0])
+    alone, first_step = RGBD().answer([motion_question(table, first, at) for at in (there, between)])
+    [watched] = RGBD().answer([motion_question(table, first, there, previous=first_step)])
+    assert_allclose(alone.value, watched.value, atol=PIXEL)
+    assert (alone.std > 1.5 * watched.std).all()
+
+
 def test_a_turn_about_its_centre_does_not_move_the_centre(table):
     first = table.frame()
     places = [(CENTRE, yaw) for yaw in np.radians([6, 12, 18, 24, 30])]

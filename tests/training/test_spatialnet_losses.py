@@ -6,8 +6,9 @@ import torch
 
 from spatial_reward.data.dense import write_shards
 from spatial_reward.data.pairs import ClipRecipe, draw_batch, shard_paths
-from spatial_reward.models.spatialnet_matching import STRIDE, Features
+from spatial_reward.models.spatialnet_matching import Features
 from spatial_reward.models.spatialnet_network import NetworkConfig, SpatialNetwork
+from spatial_reward.models.spatialnet_peaks import STRIDE
 from spatial_reward.training.spatialnet_losses import WEIGHTS, Losses, _mask_loss, to_tensors
 
 SIDE = 96

@@ -55,11 +55,16 @@ class Arrays:
         self._stores = [_Store(path) for path in self._paths]
         self.cameras = tuple(sorted({camera for store in self._stores for camera in store.cameras}))
         if not self.cameras:
-            raise ValueError(f"{root} holds no episode with an array `rgb`.")
+            raise ValueError(f"{root} holds no episode with an array `rgb`{self._damages()}.")
         self._infos: list[EpisodeInfo] = []
         for index, store in enumerate(self._stores):
             start = sum(info.length for info in self._infos)
             self._infos.append(EpisodeInfo(index, store.path.stem, store.length, store.task, start))
+
+    def _damages(self) -> str:
+        """Say which files cannot be read, and what to do; nothing where all can."""
+        damages = [store.damage for store in self._stores if store.damage]
+        return f": {'; '.join(damages[:3])}; record or copy them again" if damages else ""
 
     def episodes(self) -> Sequence[EpisodeInfo]:
         """List the episodes by name; a damaged one has length 0."""

@@ -123,3 +123,9 @@ def test_unknown_formats_and_missing_datasets_are_named(tmp_path):
     FORMATS["npz"][1]([rollout(length=2)], tmp_path / "npz", FPS)
     with pytest.raises(ValueError, match="'npz' does not take flip"):
         open_episodes(tmp_path / "npz", flip=True)
+
+
+def test_archives_that_cannot_be_read_are_named_with_the_remedy(tmp_path):
+    (tmp_path / "episode_0.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"episode_0.npz cannot be read .*; record or copy them again"):
+        open_episodes(tmp_path)
