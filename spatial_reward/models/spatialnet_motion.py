@@ -13,8 +13,9 @@ from spatial_reward.models.spatialnet_patch import Place
 from spatial_reward.models.spatialnet_sight import Matched, Seen
 from spatial_reward.models.spatialnet_sliding import Change, sliding, weighed
 
-REGION = 24  # pixels of a body that are matched beside the one asked about
+REGION = 8  # pixels of a body that are matched beside the one asked about: more tell no more
 REACH = 12  # cells from the pixel that a body may extend
+EXTENT = 96  # [px of the network's picture] from the pixel that a body is measured to
 SAME = 0.5  # probability from which a cell counts as of the same body
 ANCHOR_DEPTH = 0.03  # [m] that a body's centre is apart, in depth, from its surface
 AGREES = 4.0  # [px of a small picture] from the network's match within which its change of depth holds
@@ -60,7 +61,7 @@ def region_pixels(seen: Seen, same: Array, pixel: tuple[float, float]) -> tuple[
 def body_points(seen: Seen, pixel: tuple[float, float]) -> tuple[Array, float]:
     """Return the world points (N, 3) of the body at a pixel, and what a cell covers there [m]."""
     pixels = np.concatenate([[pixel], seen.cell_pixels()[seen.same_body(pixel) > SAME]])
-    near = (np.abs((pixels - pixel) * seen.scale) <= 4 * REGION).all(-1)
+    near = (np.abs((pixels - pixel) * seen.scale) <= EXTENT).all(-1)
     depth, _ = seen.depth_at(pixels[near])
     lifted = seen.camera.rays(pixels[near]) * depth[:, None]
     cell = 4 / float(seen.scale.mean()) * float(depth[0]) / float(seen.camera.intrinsics[0, 0])
