@@ -250,7 +250,9 @@ class RGBD:
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]
         camera = self._view(question.frames[question.points[-1].frame]).camera
         centre = transform(camera.camera_from_world, parts[-1].mean(axis=0))
-        return Answer(float(value), "m", 2 * footprint(camera, centre))
+        answer = Answer(float(value), "m", 2 * footprint(camera, centre))
+        seen = [question.frames[point.frame] for point in question.points]
+        return answer if all(self._placed(question.frames[0], frame) for frame in seen) else unsure(answer)
 
     def _part(self, question: Question, point: PixelPoint) -> Array:
         """Return the points (N, 3) [m, world] around a pixel: of the named patch, else of its surface."""

@@ -307,11 +307,12 @@ class SpatialNet(RGBD):
         return known[current]
 
     def _size(self, question: Question) -> Answer:
-        if not question.points:
-            raise Unanswerable("A size needs a point on the object; this model cannot look for a name.")
         if all(self._measured(frame) for frame in question.frames):
             return super()._size(question)
-        seen = [(self.eyes.seen(question.frames[point.frame]), point) for point in question.points]
+        first, shown = question.frames[0], [(question.frames[at.frame], at) for at in question.points]
+        seen = [(self.eyes.seen(frame), at) for frame, at in shown if self._placed(first, frame)]
+        if not seen:
+            raise Unanswerable("A size needs a point on the object, in a picture whose pose is known.")
         points, spread = zip(*(body_points(one, (at.x, at.y)) for one, at in seen), strict=True)
         height, length, width = extents(np.concatenate(points))[:3]
         value = {"size_height": height, "size_length": length, "size_width": width}[question.kind]

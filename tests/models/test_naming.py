@@ -8,7 +8,7 @@ import pytest
 from spatial_reward.camera import Camera, look_at
 from spatial_reward.models.naming import colour_of, find_named, middle
 from spatial_reward.models.rgbd import RGBD
-from spatial_reward.types import Frame, Question
+from spatial_reward.types import Frame, PixelPoint, Question
 
 EYE, SIZE = (0.0, -0.5, 0.5), 160
 BLOCKS = {  # centre on the table, half sides [m], colour
@@ -88,6 +88,15 @@ def test_both_sides_of_a_named_thing_count_although_the_second_pose_is_hidden(fr
     [hidden] = RGBD("estimated").answer([replace(question, frames=(first, wrong))])
     assert alone.value < 0.06 < both.value == pytest.approx(0.1, abs=0.01)
     assert hidden.value == pytest.approx(both.value, abs=1e-6)
+
+
+def test_a_size_from_two_pictures_is_not_valid_where_the_camera_is_lost(frame):
+    other = drawn((-0.4, 0.3, 0.4), [((0.0, 0.0), (0.03, 0.02, 0.04), (20, 200, 60))])
+    masks = find_named(frame, "blue block"), find_named(other, "green block")
+    points = tuple(PixelPoint(*middle(mask), number) for number, mask in enumerate(masks))
+    question = Question("size_height", (frame, other), points)
+    known, lost = (RGBD(pose).answer([question])[0] for pose in ("auto", "estimated"))
+    assert known.valid and lost.value is not None and not lost.valid
 
 
 def test_other_names_are_not_guessed_at(frame):

@@ -120,6 +120,22 @@ def test_what_cannot_be_answered_says_why(model):
     assert not nameless.valid and "says no colour" in nameless.text
 
 
+def test_a_size_from_colours_uses_no_picture_of_hidden_pose(weights):
+    frames, points = (frame_of(0), frame_of(1)), [PixelPoint(40.0, 50.0, number) for number in (0, 1)]
+    asked = [(), (points[1],), (points[0],), tuple(points)]
+    questions = [Question("size_height", frames, given) for given in asked]
+    answers = SpatialNet(weights, depth="predicted", pose="estimated").answer(questions)
+    assert ["in a picture whose pose is known" in answer.text for answer in answers] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert answers[2].value == answers[3].value
+    [known] = SpatialNet(weights, depth="predicted").answer(questions[3:])
+    assert known.value >= answers[3].value
+
+
 def test_wrong_options_are_refused(weights):
     with pytest.raises(ValueError, match="`depth` must be one of"):
         SpatialNet(weights, depth="guessed")
