@@ -134,7 +134,11 @@ def main(folders: Sequence[str]) -> None:
     """Print the runs in some folders."""
     if not folders:
         sys.exit(__doc__)
-    print(markdown([json.loads((Path(folder) / "results.json").read_text()) for folder in folders]), end="")
+    try:
+        runs = [json.loads((Path(folder) / "results.json").read_text()) for folder in folders]
+    except (OSError, ValueError) as error:
+        sys.exit(f"multispa_markdown: {error}: give folders that `benchmark suite=multispa` has written.")
+    print(markdown(runs), end="")
 
 
 if __name__ == "__main__":

@@ -67,10 +67,14 @@ def open_shard(path: Path) -> dict[str, NDArray[Any]]:
     """Map the arrays of an uncompressed shard into memory, so that only the frames used are read.
 
     Raises:
-        ValueError: If an array is compressed or pickled.
+        ValueError: If the file is damaged, or an array is compressed or pickled.
     """
-    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-        entries = archive.infolist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and generate it again.") from error
+    with path.open("rb") as file:
         return {entry.filename.removesuffix(".npy"): _mapped(path, file, entry) for entry in entries}
 
 

@@ -34,6 +34,7 @@ FLOOR = 0.3  # [px]; no motion is better known than this,
 OTHERWISE = 0.5  # nor than by this share of how far aside it was measured: as much as 30 degrees turn it off
 UNWATCHED = 2.0  # times larger errors are where a thing was not seen on its way, than of one that was,
 UNALIKE = 3  # and, by this power, the less it looks alike (of 425 valid motions in validation scenes)
+LEAST_ALIKE = 0.3  # likeness from which it says no more
 TURN_STD = np.radians(10.0)  # [rad] of a rotation that nothing tells
 
 # Shares of agreeing points from which a motion is believed, by how it was found.
@@ -127,7 +128,7 @@ def follow(region: Region, sight: Sight, previous: Array | None) -> Found:
 
 def _doubt(fit: Support) -> float:
     """Return by how much the errors are larger of what was not seen on its way."""
-    return UNWATCHED / max(fit.likeness, LOST) ** UNALIKE
+    return UNWATCHED / max(fit.likeness, LEAST_ALIKE) ** UNALIKE
 
 
 def _rivals(region: Region, best: Found, candidates: list[Found]) -> bool:

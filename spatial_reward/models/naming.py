@@ -59,11 +59,6 @@ def colour_of(name: str) -> Colour | None:
     return next((COLOURS[word] for word in name.lower().split() if word in COLOURS), None)
 
 
-def find_named(frame: Frame, name: str) -> Mask | None:
-    """Return the pixels (H, W) of the thing of that name; None if no patch has the colour that it says."""
-    return next((mask for _, mask in named_patches(frame, name)), None)
-
-
 def named_patches(frame: Frame, name: str) -> list[tuple[float, Mask]]:
     """Return score and pixels (H, W) of the patches that may be the thing of that name, the best first.
 

@@ -6,6 +6,7 @@ python -m spatial_reward.training.calibrate_spatialnet --checkpoint RUN/best.pt 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -172,8 +173,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED, help="default: the model of the package")
     parser.add_argument("--count", type=int, default=400, help="trials")
     given = parser.parse_args()
-    export(given.checkpoint, given.out, {})
-    scales = calibrate(given.out, partial(draw_trials, given.data, given.count), workers=cores())
+    draw = partial(draw_trials, given.data, given.count)
+    try:
+        draw()  # before a model is written over
+        export(given.checkpoint, given.out, {})
+        scales = calibrate(given.out, draw, workers=cores())
+    except (OSError, ValueError) as error:
+        sys.exit(f"calibrate_spatialnet: {error}")
     print(given.out, {name: round(value, 3) for name, value in scales.items()})
 
 

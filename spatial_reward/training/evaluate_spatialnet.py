@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -260,6 +261,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON to write")
     parser.add_argument("--pictures", type=Path, help="PNG to write, of the worst answers")
     given = parser.parse_args()
+    try:
+        _report(given)
+    except (OSError, ValueError) as error:
+        sys.exit(f"evaluate_spatialnet: {error}")
+
+
+def _report(given: argparse.Namespace) -> None:
     trials = draw_trials(given.data, given.count, given.seed)
     tables = evaluate(given.weights, trials)
     if given.pictures:

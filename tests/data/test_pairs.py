@@ -151,3 +151,11 @@ def test_degrading_keeps_shapes_and_is_seeded():
     depth = np.full((2, 50, 50), 2.0, np.float32)
     seen = depth_camera(depth, np.random.default_rng(0))
     assert 0.005 < np.isnan(seen).mean() < 0.05 and np.nanstd(seen) == pytest.approx(0.016, rel=0.2)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"], ids=["empty", "truncated"])
+def test_damaged_shards_are_named_with_the_remedy(content, tmp_path):
+    path = tmp_path / "000000.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"000000.npz is damaged .*: delete it and generate it again"):
+        open_shard(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spatial_reward.camera import Camera, look_at
-from spatial_reward.models.naming import colour_of, find_named, middle
+from spatial_reward.models.naming import colour_of, middle, named_patches
 from spatial_reward.models.rgbd import RGBD
 from spatial_reward.types import Frame, PixelPoint, Question
 
@@ -22,6 +22,11 @@ BLOCKS = {  # centre on the table, half sides [m], colour
 @pytest.fixture(scope="module")
 def frame():
     return drawn(EYE, BLOCKS.values())
+
+
+def best_of(frame, name):
+    """Return the pixels (H, W) of the patch that fits a name best; None without any."""
+    return next((mask for _, mask in named_patches(frame, name)), None)
 
 
 def drawn(eye, blocks):
@@ -45,7 +50,7 @@ def drawn(eye, blocks):
 @pytest.mark.parametrize("word", BLOCKS)
 def test_a_thing_is_found_by_its_colour(frame, word, depth):
     seen = frame if depth else replace(frame, depth=None)
-    mask = find_named(seen, f"{word} block")
+    mask = best_of(seen, f"{word} block")
     x, y = middle(mask)
     assert mask[int(y), int(x)]
     (cx, cy), half, _ = BLOCKS[word]
@@ -73,7 +78,7 @@ def test_a_named_thing_is_measured(frame, kind, axis):
 @pytest.mark.parametrize("pose", ["auto", "estimated"])
 def test_another_thing_of_that_colour_in_the_second_picture_is_not_taken_for_it(frame, pose):
     second = drawn((0.15, -0.45, 0.5), [*BLOCKS.values(), ((-0.05, 0.1), (0.04, 0.05, 0.05), (30, 60, 210))])
-    assert find_named(second, "blue block")[:, :80].any()  # alone, it is
+    assert best_of(second, "blue block")[:, :80].any()  # alone, it is
     [answer] = RGBD(pose).answer([Question("size_height", (frame, second), labels=("blue block",))])
     assert answer.valid and answer.value == pytest.approx(0.04, abs=0.005)
 
@@ -92,7 +97,7 @@ def test_both_sides_of_a_named_thing_count_although_the_second_pose_is_hidden(fr
 
 def test_a_size_from_two_pictures_is_not_valid_where_the_camera_is_lost(frame):
     other = drawn((-0.4, 0.3, 0.4), [((0.0, 0.0), (0.03, 0.02, 0.04), (20, 200, 60))])
-    masks = find_named(frame, "blue block"), find_named(other, "green block")
+    masks = best_of(frame, "blue block"), best_of(other, "green block")
     points = tuple(PixelPoint(*middle(mask), number) for number, mask in enumerate(masks))
     question = Question("size_height", (frame, other), points)
     known, lost = (RGBD(pose).answer([question])[0] for pose in ("auto", "estimated"))
@@ -100,8 +105,8 @@ def test_a_size_from_two_pictures_is_not_valid_where_the_camera_is_lost(frame):
 
 
 def test_other_names_are_not_guessed_at(frame):
-    assert colour_of("gripper") is None and find_named(frame, "gripper") is None
-    assert find_named(frame, "green block") is None
+    assert colour_of("gripper") is None and best_of(frame, "gripper") is None
+    assert best_of(frame, "green block") is None
     unseen, nameless = RGBD().answer(
         [Question("size_height", (frame,), labels=(name,)) for name in ("green block", "gripper")]
     )
