@@ -20,6 +20,7 @@ from spatial_reward.geometry import (
     extents,
     sample_depth,
 )
+from spatial_reward.models.asking import fault
 from spatial_reward.models.camera_answer import camera_answer, vector_or_length
 from spatial_reward.models.camera_error import LOST_CAMERA, unsteady, unsure
 from spatial_reward.models.ego_motion import ego_motion
@@ -72,6 +73,8 @@ class RGBD:
         return [self._answer(question) for question in questions]
 
     def _answer(self, question: Question) -> Answer:
+        if wrong := fault(question):
+            return Answer.unknown(wrong, source=self.name)
         try:
             answer = self._method(question.kind)(self._pointed(question))
         except ValueError as reason:

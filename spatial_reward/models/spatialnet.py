@@ -12,10 +12,10 @@ import numpy as np
 
 from spatial_reward.camera import Array, transform
 from spatial_reward.geometry import CameraMotion, RigidFit, extents
+from spatial_reward.models.asking import ends, fault, number, same_pose
 from spatial_reward.models.camera_answer import vector_or_length
 from spatial_reward.models.camera_error import unsteady
 from spatial_reward.models.rgbd import RGBD, PoseSource, Unanswerable
-from spatial_reward.models.spatialnet_asking import ends, fault, number, same_pose
 from spatial_reward.models.spatialnet_ego import camera_fit, directed, posed
 from spatial_reward.models.spatialnet_motion import SAME, body_motion, body_points, region_pixels
 from spatial_reward.models.spatialnet_patch import Place, Prepared, cut, place

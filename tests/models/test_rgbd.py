@@ -228,3 +228,10 @@ def test_other_kinds_and_bad_options_are_refused_clearly(table):
         RGBD("guessed")
     with pytest.raises(ValueError, match=r"Unknown model 'rgdb'. Known models: .*rgbd"):
         load_model("rgdb")
+
+
+@pytest.mark.parametrize(("x", "frame"), [(np.nan, 0), (-3.0, 0), (1e6, 0), (5.0, 2)])
+def test_points_that_are_nowhere_are_named(table, x, frame):
+    question = Question("depth_est_coord", (table.frame(),), (PixelPoint(x, 5.0, frame),))
+    [answer] = RGBD().answer([question])
+    assert not answer.valid and ("outside the picture" in answer.text or "is in frame 2, of 1" in answer.text)

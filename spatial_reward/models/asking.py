@@ -1,4 +1,4 @@
-"""What SpatialNet must know of a question before it looks."""
+"""What a measuring model must know of a question before it looks."""
 
 from __future__ import annotations
 
